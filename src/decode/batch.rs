@@ -1,0 +1,136 @@
+//! Many searches over one model batch.
+
+use super::{Hypothesis, Progress, Search, SearchOptions};
+use crate::Result;
+use crate::model::{DecoderState, Seq2Seq};
+
+/// Sentences that are decoded together. They join and leave at any step, and none sees the others.
+pub struct Batch<M: Seq2Seq, T> {
+    state: M::State,
+    members: Vec<Member<T>>,
+}
+
+/// One sentence: its search, the newest tokens of its rows, and the caller's tag.
+struct Member<T> {
+    search: Search,
+    tokens: Vec<u32>,
+    tag: T,
+}
+
+impl<M: Seq2Seq, T> Default for Batch<M, T> {
+    fn default() -> Self {
+        Self { state: M::State::default(), members: Vec::new() }
+    }
+}
+
+impl<M: Seq2Seq, T> Batch<M, T> {
+    /// Number of sentences.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is nothing to decode.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Number of hypotheses over all sentences: the rows of the next step.
+    pub fn rows(&self) -> usize {
+        self.state.rows()
+    }
+
+    /// Encodes sentences and adds them.
+    pub fn join(&mut self, model: &M, sentences: Vec<(Vec<u32>, SearchOptions, T)>) -> Result<()> {
+        let sources: Vec<&[u32]> = sentences.iter().map(|(source, ..)| source.as_slice()).collect();
+        self.state.append(model.encode(&sources)?);
+        let spec = model.spec();
+        self.members.extend(sentences.into_iter().map(|(_, options, tag)| Member {
+            search: Search::new(options, spec),
+            tokens: vec![spec.start],
+            tag,
+        }));
+        Ok(())
+    }
+
+    /// Removes the sentences whose tag isn't wanted any more.
+    pub fn retain(&mut self, mut wanted: impl FnMut(&T) -> bool) {
+        let mut rows = Vec::with_capacity(self.rows());
+        let mut row = 0;
+        let before = self.members.len();
+        self.members.retain(|member| {
+            let own = row..row + member.tokens.len();
+            row = own.end;
+            let keep = wanted(&member.tag);
+            if keep {
+                rows.extend(own);
+            }
+            keep
+        });
+        if self.members.len() < before {
+            self.state.select(&rows);
+        }
+    }
+
+    /// Takes one step of every search and returns the sentences that are finished.
+    pub fn step(&mut self, model: &M) -> Result<Vec<(T, Vec<Hypothesis>)>> {
+        let tokens: Vec<u32> = self.members.iter().flat_map(|member| member.tokens.iter().copied()).collect();
+        let logits = model.step(&mut self.state, &tokens)?;
+        let vocabulary = model.spec().vocabulary;
+        let mut finished = Vec::new();
+        let mut rows = Vec::with_capacity(tokens.len());
+        let mut first = 0;
+        let mut going_on = Vec::with_capacity(self.members.len());
+        for mut member in std::mem::take(&mut self.members) {
+            let own = first..first + member.tokens.len();
+            match member.search.advance(&logits[own.start * vocabulary..own.end * vocabulary]) {
+                Progress::Finished(hypotheses) => finished.push((member.tag, hypotheses)),
+                Progress::Continue(next) => {
+                    rows.extend(next.iter().map(|(row, _)| own.start + row));
+                    member.tokens.clear();
+                    member.tokens.extend(next.iter().map(|(_, token)| token));
+                    going_on.push(member);
+                }
+            }
+            first = own.end;
+        }
+        self.members = going_on;
+        let unchanged = rows.len() == tokens.len() && rows.iter().copied().eq(0..tokens.len());
+        if !unchanged {
+            self.state.select(&rows);
+        }
+        Ok(finished)
+    }
+
+    /// Empties the batch and returns the tags of what was in it.
+    pub fn abandon(&mut self) -> Vec<T> {
+        self.state = M::State::default();
+        std::mem::take(&mut self.members).into_iter().map(|member| member.tag).collect()
+    }
+}
+
+/// Translates sources in batches of at most `batch` sentences and returns each one's hypotheses, best first. This is
+/// the whole of decoding without a queue: for tests, benchmarks and one-off use.
+pub fn generate<M: Seq2Seq>(
+    model: &M,
+    sources: &[Vec<u32>],
+    options: &SearchOptions,
+    batch: usize,
+) -> Result<Vec<Vec<Hypothesis>>> {
+    let mut results = vec![Vec::new(); sources.len()];
+    let mut waiting = sources.iter().enumerate();
+    let mut decoding = Batch::<M, usize>::default();
+    loop {
+        let free = batch.max(1).saturating_sub(decoding.len());
+        let joining = waiting.by_ref().take(free).map(|(index, ids)| (ids.clone(), options.clone(), index));
+        let joining: Vec<_> = joining.collect();
+        if !joining.is_empty() {
+            decoding.join(model, joining)?;
+        }
+        if decoding.is_empty() {
+            return Ok(results);
+        }
+        for (index, hypotheses) in decoding.step(model)? {
+            results[index] = hypotheses;
+        }
+    }
+}

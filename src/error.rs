@@ -1,0 +1,80 @@
+//! The library's one error type. `server/convert` alone maps it to gRPC status codes.
+
+use std::path::PathBuf;
+
+/// Anything that can go wrong between an article and its translation.
+///
+/// Every variant says what is wrong and what to do about it, so that a message can be shown as it is.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller passed something that can't be used: bad text, an option out of range, a wrong combination.
+    #[error("{field}: {problem}; {remedy}")]
+    InvalidArgument {
+        /// The field as the interface names it, e.g. `options.beam_size`.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+        /// What the caller can do about it.
+        remedy: String,
+    },
+    /// No model of that name is known.
+    #[error("model: no model named {name:?}; known are {known}")]
+    UnknownModel {
+        /// The name asked for.
+        name: String,
+        /// The names that would have worked, separated by commas.
+        known: String,
+    },
+    /// A model's folder lacks a file, or a file in it can't be used.
+    #[error("{}: {problem}; {remedy}", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What the user can do about it.
+        remedy: String,
+    },
+    /// The queue is full; the caller may try again later.
+    #[error("the service is overloaded: {0}; try again later")]
+    Overloaded(String),
+    /// The model failed on a computation that should have worked.
+    #[error("inference failed: {0}")]
+    Inference(String),
+    /// The model's thread panicked while this sentence was being decoded. The replica has been restarted.
+    #[error("the model's thread failed and was restarted: {0}; try again")]
+    ReplicaFailed(String),
+    /// The engine is shutting down and takes no more work.
+    #[error("the engine is shutting down")]
+    ShuttingDown,
+    /// Reading or writing a file failed.
+    #[error("{}: {message}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's words.
+        message: String,
+    },
+}
+
+/// A result with the library's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An [`Error::InvalidArgument`].
+    pub fn invalid(field: &'static str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::InvalidArgument { field, problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// An [`Error::ModelFile`].
+    pub fn model_file(path: impl Into<PathBuf>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::ModelFile { path: path.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Inference(error.to_string())
+    }
+}

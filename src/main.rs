@@ -1,0 +1,3 @@
+//! tarjoman on the command line.
+
+fn main() {}

@@ -1,0 +1,286 @@
+//! Marian: a post-norm transformer with sinusoidal positions (Junczys-Dowmunt et al. 2018), in the layout and with
+//! the numerics of Hugging Face's `MarianMTModel`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use candle_nn::{Activation, Module};
+
+use super::config::MarianConfig;
+use super::{DecoderState, ModelSpec, Seq2Seq, Weights};
+use crate::nn::{
+    Embedding, KvCache, LayerNorm, Linear, Memory, OutputProjection, SinusoidalPositions, cached_attention,
+    cross_attention, self_attention,
+};
+use crate::{Error, Result};
+
+/// A Marian model in `f32` on the CPU.
+pub struct Marian {
+    spec: ModelSpec,
+    features: usize,
+    encoder_heads: usize,
+    decoder_heads: usize,
+    source_embedding: Embedding,
+    target_embedding: Embedding,
+    positions: SinusoidalPositions,
+    encoder: Vec<EncoderLayer>,
+    decoder: Vec<DecoderLayer>,
+    output: OutputProjection,
+}
+
+/// The hypotheses that are being decoded.
+#[derive(Default)]
+pub struct MarianState {
+    rows: Vec<Row>,
+}
+
+impl Marian {
+    /// Builds the model from its `config.json` (`config_path` is what errors name) and its weights. `unknown` is the
+    /// vocabulary's `<unk>`.
+    pub fn new(config: &[u8], config_path: &Path, weights: &Weights, unknown: Option<u32>) -> Result<Self> {
+        let config = MarianConfig::parse(config, config_path)?;
+        let spec = ModelSpec {
+            vocabulary: config.target_vocabulary(),
+            start: config.decoder_start_token_id,
+            end: config.eos_token_id,
+            pad: config.pad_token_id,
+            unknown,
+            // Half of the positions, so that a translation has room to be longer than its source.
+            max_source: config.max_position_embeddings / 2,
+            max_target: config.max_position_embeddings,
+        };
+        let (source_table, target_table) = embedding_tables(&config, weights)?;
+        #[expect(clippy::cast_precision_loss)]
+        let scale = if config.scale_embedding { (config.d_model as f64).sqrt() } else { 1.0 };
+        let layer = |side: &str, index: usize| format!("model.{side}.layers.{index}");
+        Ok(Self {
+            spec,
+            features: config.d_model,
+            encoder_heads: config.encoder_attention_heads,
+            decoder_heads: config.decoder_attention_heads,
+            positions: SinusoidalPositions::new(config.max_position_embeddings, config.d_model, weights.device())?,
+            encoder: (0..config.encoder_layers)
+                .map(|index| EncoderLayer::load(weights, &layer("encoder", index), &config))
+                .collect::<Result<_>>()?,
+            decoder: (0..config.decoder_layers)
+                .map(|index| DecoderLayer::load(weights, &layer("decoder", index), &config))
+                .collect::<Result<_>>()?,
+            output: output_projection(&config, weights, &target_table)?,
+            source_embedding: Embedding::new(source_table, scale),
+            target_embedding: Embedding::new(target_table, scale),
+        })
+    }
+
+    fn embed(&self, table: &Embedding, ids: &[u32], positions: &[u32]) -> candle_core::Result<Tensor> {
+        table.forward(ids)? + self.positions.forward(positions)?
+    }
+}
+
+impl Seq2Seq for Marian {
+    type State = MarianState;
+
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn encode(&self, sources: &[&[u32]]) -> Result<MarianState> {
+        if sources.is_empty() {
+            return Ok(MarianState::default());
+        }
+        let lengths: Vec<usize> = sources.iter().map(|source| source.len()).collect();
+        let ids = sources.concat();
+        let positions: Vec<u32> = sources.iter().flat_map(|source| (0..).take(source.len())).collect();
+        let mut x = self.embed(&self.source_embedding, &ids, &positions)?;
+        for layer in &self.encoder {
+            let attended = self_attention(&layer.qkv.forward(&x)?, self.encoder_heads, &lengths)?;
+            x = layer.attention_norm.forward(&layer.attention_output.forward(&attended)?, &x)?;
+            x = layer.feed_forward.forward(&x)?;
+        }
+        let projections: candle_core::Result<Vec<_>> =
+            self.decoder.iter().map(|layer| layer.memory.forward(&x)).collect();
+        let memories = Memory::split(&projections?, &lengths)?;
+        let rows = memories.into_iter().map(|memory| Row {
+            memory: Arc::new(memory),
+            cache: KvCache::new(self.decoder.len(), self.features),
+        });
+        Ok(MarianState { rows: rows.collect() })
+    }
+
+    fn step(&self, state: &mut MarianState, tokens: &[u32]) -> Result<Vec<f32>> {
+        if tokens.len() != state.rows.len() {
+            return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
+        }
+        if tokens.is_empty() {
+            return Ok(Vec::new());
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a target has at most 2²⁰ tokens")]
+        let positions: Vec<u32> = state.rows.iter().map(|row| row.cache.len() as u32).collect();
+        let mut x = self.embed(&self.target_embedding, tokens, &positions)?;
+        let (memories, mut caches): (Vec<&Memory>, Vec<&mut KvCache>) =
+            state.rows.iter_mut().map(|row| (&*row.memory, &mut row.cache)).unzip();
+        for (index, layer) in self.decoder.iter().enumerate() {
+            let attended = cached_attention(&layer.qkv.forward(&x)?, self.decoder_heads, index, &mut caches)?;
+            x = layer.attention_norm.forward(&layer.attention_output.forward(&attended)?, &x)?;
+            let query = layer.cross_query.forward(&x)?;
+            let attended = cross_attention(&query, self.decoder_heads, index, &memories)?;
+            x = layer.cross_norm.forward(&layer.cross_output.forward(&attended)?, &x)?;
+            x = layer.feed_forward.forward(&x)?;
+        }
+        for cache in caches {
+            cache.advance();
+        }
+        Ok(self.output.forward(&x)?)
+    }
+}
+
+impl DecoderState for MarianState {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        let mut last_use = vec![None; self.rows.len()];
+        for (at, &row) in rows.iter().enumerate() {
+            last_use[row] = Some(at);
+        }
+        // A row's last use takes it; clones before it would make the next append copy a block that nobody shares.
+        let mut old: Vec<Option<Row>> = std::mem::take(&mut self.rows).into_iter().map(Some).collect();
+        self.rows = rows
+            .iter()
+            .enumerate()
+            .filter_map(|(at, &row)| if last_use[row] == Some(at) { old[row].take() } else { old[row].clone() })
+            .collect();
+    }
+
+    fn append(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+    }
+}
+
+/// One hypothesis: its source and its target so far.
+#[derive(Clone)]
+struct Row {
+    memory: Arc<Memory>,
+    cache: KvCache,
+}
+
+struct EncoderLayer {
+    qkv: Linear,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    feed_forward: FeedForward,
+}
+
+impl EncoderLayer {
+    fn load(weights: &Weights, prefix: &str, config: &MarianConfig) -> Result<Self> {
+        let d = config.d_model;
+        let attention = format!("{prefix}.self_attn");
+        Ok(Self {
+            qkv: fused(weights, &attention, &["q_proj", "k_proj", "v_proj"], d)?,
+            attention_output: linear(weights, &format!("{attention}.out_proj"), d, d)?,
+            attention_norm: layer_norm(weights, &format!("{prefix}.self_attn_layer_norm"), d)?,
+            feed_forward: FeedForward::load(weights, prefix, config.encoder_ffn_dim, config)?,
+        })
+    }
+}
+
+struct DecoderLayer {
+    qkv: Linear,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    cross_query: Linear,
+    /// Keys and values of the encoder's states, side by side.
+    memory: Linear,
+    cross_output: Linear,
+    cross_norm: LayerNorm,
+    feed_forward: FeedForward,
+}
+
+impl DecoderLayer {
+    fn load(weights: &Weights, prefix: &str, config: &MarianConfig) -> Result<Self> {
+        let d = config.d_model;
+        let (attention, cross) = (format!("{prefix}.self_attn"), format!("{prefix}.encoder_attn"));
+        Ok(Self {
+            qkv: fused(weights, &attention, &["q_proj", "k_proj", "v_proj"], d)?,
+            attention_output: linear(weights, &format!("{attention}.out_proj"), d, d)?,
+            attention_norm: layer_norm(weights, &format!("{prefix}.self_attn_layer_norm"), d)?,
+            cross_query: linear(weights, &format!("{cross}.q_proj"), d, d)?,
+            memory: fused(weights, &cross, &["k_proj", "v_proj"], d)?,
+            cross_output: linear(weights, &format!("{cross}.out_proj"), d, d)?,
+            cross_norm: layer_norm(weights, &format!("{prefix}.encoder_attn_layer_norm"), d)?,
+            feed_forward: FeedForward::load(weights, prefix, config.decoder_ffn_dim, config)?,
+        })
+    }
+}
+
+struct FeedForward {
+    wide: Linear,
+    narrow: Linear,
+    activation: Activation,
+    norm: LayerNorm,
+}
+
+impl FeedForward {
+    fn load(weights: &Weights, prefix: &str, width: usize, config: &MarianConfig) -> Result<Self> {
+        Ok(Self {
+            wide: linear(weights, &format!("{prefix}.fc1"), width, config.d_model)?,
+            narrow: linear(weights, &format!("{prefix}.fc2"), config.d_model, width)?,
+            activation: config.activation_function,
+            norm: layer_norm(weights, &format!("{prefix}.final_layer_norm"), config.d_model)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let wide = self.activation.forward(&self.wide.forward(x)?)?;
+        self.norm.forward(&self.narrow.forward(&wide)?, x)
+    }
+}
+
+/// The embeddings of both sides: one shared table, or one each.
+fn embedding_tables(config: &MarianConfig, weights: &Weights) -> Result<(Tensor, Tensor)> {
+    let table = |names: &[&str], rows: usize| {
+        let name = names.iter().find(|name| weights.contains(name)).unwrap_or(&names[0]);
+        weights.get(name, &[rows, config.d_model])
+    };
+    if config.share_encoder_decoder_embeddings {
+        let shared = table(&["model.shared.weight", "model.encoder.embed_tokens.weight"], config.vocab_size)?;
+        return Ok((shared.clone(), shared));
+    }
+    let source = table(&["model.encoder.embed_tokens.weight"], config.vocab_size)?;
+    let target = table(&["model.decoder.embed_tokens.weight"], config.target_vocabulary())?;
+    Ok((source, target))
+}
+
+/// The output layer: the target embedding where the two are tied, a matrix of its own otherwise.
+fn output_projection(config: &MarianConfig, weights: &Weights, target_table: &Tensor) -> Result<OutputProjection> {
+    let vocabulary = config.target_vocabulary();
+    let bias = match "final_logits_bias" {
+        name if weights.contains(name) => Some(weights.get(name, &[1, vocabulary])?),
+        _ => None,
+    };
+    let untied = !config.tie_word_embeddings;
+    let weight = if untied { &weights.get("lm_head.weight", &[vocabulary, config.d_model])? } else { target_table };
+    Ok(OutputProjection::new(weight, bias.as_ref())?)
+}
+
+fn linear(weights: &Weights, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
+    let (weight, bias) = tensors(weights, name, outputs, inputs)?;
+    Ok(Linear::new(&weight, Some(&bias))?)
+}
+
+fn fused(weights: &Weights, prefix: &str, names: &[&str], features: usize) -> Result<Linear> {
+    let layers: Result<Vec<_>> =
+        names.iter().map(|name| tensors(weights, &format!("{prefix}.{name}"), features, features)).collect();
+    Ok(Linear::fused(&layers?)?)
+}
+
+fn tensors(weights: &Weights, name: &str, outputs: usize, inputs: usize) -> Result<(Tensor, Tensor)> {
+    let weight = weights.get(&format!("{name}.weight"), &[outputs, inputs])?;
+    Ok((weight, weights.get(&format!("{name}.bias"), &[outputs])?))
+}
+
+fn layer_norm(weights: &Weights, name: &str, features: usize) -> Result<LayerNorm> {
+    let weight = weights.get(&format!("{name}.weight"), &[features])?;
+    Ok(LayerNorm::new(&weight, &weights.get(&format!("{name}.bias"), &[features])?)?)
+}

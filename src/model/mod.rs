@@ -1,0 +1,79 @@
+//! Model families behind one small trait.
+
+mod config;
+pub mod marian;
+mod weights;
+
+pub use marian::Marian;
+pub use weights::Weights;
+
+use crate::Result;
+
+/// An encoder-decoder translation model. Weights are immutable; everything that belongs to a sentence lives in the
+/// state, which the caller owns.
+pub trait Seq2Seq: Send + Sync + 'static {
+    /// The decoding state of a batch of hypotheses, one row each.
+    type State: DecoderState;
+
+    /// What the search needs to know of the model.
+    fn spec(&self) -> &ModelSpec;
+
+    /// Encodes source sentences (token ids, end mark included) and returns a state with one row for each.
+    fn encode(&self, sources: &[&[u32]]) -> Result<Self::State>;
+
+    /// Feeds each row its newest token and returns the logits `[rows, vocabulary]` of the next, row-major.
+    fn step(&self, state: &mut Self::State, tokens: &[u32]) -> Result<Vec<f32>>;
+}
+
+/// The rows of a decoding state.
+pub trait DecoderState: Send + Default {
+    /// Number of rows.
+    fn rows(&self) -> usize;
+
+    /// Replaces the rows by the ones at these indices, in that order; an index may come several times or never.
+    fn select(&mut self, rows: &[usize]);
+
+    /// Appends another state's rows.
+    fn append(&mut self, other: Self);
+}
+
+/// What the search needs to know of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSpec {
+    /// Number of target tokens, the width of the logits.
+    pub vocabulary: usize,
+    /// The token that decoding starts from.
+    pub start: u32,
+    /// The end mark.
+    pub end: u32,
+    /// The padding token, never produced.
+    pub pad: u32,
+    /// The token for what the vocabulary lacks.
+    pub unknown: Option<u32>,
+    /// The longest source that is translated in one piece, in tokens, end mark included.
+    pub max_source: usize,
+    /// The longest target, in tokens, end mark included.
+    pub max_target: usize,
+}
+
+/// What a user should know of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct ModelInfo {
+    /// The name to ask for it by.
+    pub name: String,
+    /// Its family, e.g. `marian`.
+    pub family: String,
+    /// SHA-256 of its weights file, in hexadecimal.
+    pub digest: String,
+    /// BCP 47 tag of the language that it reads.
+    pub source_language: String,
+    /// BCP 47 tag of the language that it writes.
+    pub target_language: String,
+    /// Its licence as an SPDX expression; empty where it isn't known.
+    pub licence: String,
+    /// What it computes in: `f32`.
+    pub precision: String,
+    /// What a user should know before relying on it; may be empty.
+    pub note: String,
+}
+

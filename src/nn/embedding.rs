@@ -1,0 +1,69 @@
+//! Token embeddings and positions.
+
+use candle_core::{DType, Device, Result, Tensor};
+
+/// A table of token embeddings, kept in the type that its file has.
+pub struct Embedding {
+    table: Tensor,
+    scale: f64,
+}
+
+impl Embedding {
+    /// A `table` `[vocabulary, features]`, whose rows are multiplied by `scale` when looked up.
+    pub fn new(table: Tensor, scale: f64) -> Self {
+        Self { table, scale }
+    }
+
+    /// The embeddings `[tokens, features]` of some token ids, in `f32`.
+    pub fn forward(&self, ids: &[u32]) -> Result<Tensor> {
+        let ids = Tensor::new(ids, self.table.device())?;
+        self.table.index_select(&ids, 0)?.to_dtype(DType::F32)?.affine(self.scale, 0.0)
+    }
+}
+
+/// Sinusoidal positions with the sines in the first half of the features and the cosines in the second (Vaswani et
+/// al. 2017, in the order of Marian and XLM).
+pub struct SinusoidalPositions {
+    table: Tensor,
+}
+
+impl SinusoidalPositions {
+    /// Positions 0 to `positions` of `features` features.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+    pub fn new(positions: usize, features: usize, device: &Device) -> Result<Self> {
+        let sines = features.div_ceil(2);
+        let angle = |position: usize, feature: usize| {
+            position as f64 / 10_000f64.powf(2.0 * (feature / 2) as f64 / features as f64)
+        };
+        let value = |position: usize, index: usize| {
+            if index < sines {
+                angle(position, 2 * index).sin() as f32
+            } else {
+                angle(position, 2 * (index - sines) + 1).cos() as f32
+            }
+        };
+        let table: Vec<f32> =
+            (0..positions).flat_map(|position| (0..features).map(move |index| value(position, index))).collect();
+        Ok(Self { table: Tensor::from_vec(table, (positions, features), device)? })
+    }
+
+    /// The rows `[tokens, features]` of some positions.
+    pub fn forward(&self, positions: &[u32]) -> Result<Tensor> {
+        self.table.index_select(&Tensor::new(positions, self.table.device())?, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sines_come_first_then_cosines() {
+        let positions = SinusoidalPositions::new(3, 4, &Device::Cpu).unwrap();
+        let rows = positions.forward(&[2]).unwrap().to_vec2::<f32>().unwrap();
+        let expected = [2f32.sin(), 0.02f32.sin(), 2f32.cos(), 0.02f32.cos()];
+        for (actual, expected) in rows[0].iter().zip(expected) {
+            assert!((actual - expected).abs() < 1e-6, "{rows:?}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! CPU kernels, each beside its plain reference.
+//!
+//! Every kernel computes a row on its own and in a fixed order, whatever rows lie beside it and however many
+//! threads share the work: a sentence gets the same numbers alone and in any batch.
+
+mod attention;
+mod gemm;
+mod norm;
+mod softmax;
+
+pub use attention::{KvRun, attend, attend_reference};
+pub use gemm::{PackedMatrix, matmul, matmul_reference};
+pub use norm::{add_layer_norm, add_layer_norm_reference};
+pub use softmax::{log_sum_exp, log_sum_exp_reference, softmax, softmax_reference};
+
+use candle_core::{CpuStorage, Layout, Result, bail};
+
+/// The contiguous `f32` data of a tensor, as a custom op receives it.
+pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout, op: &str) -> Result<&'a [f32]> {
+    let Some((start, end)) = layout.contiguous_offsets() else { bail!("{op} wants contiguous rows") };
+    Ok(&storage.as_slice::<f32>()?[start..end])
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    /// The distance between two numbers relative to the larger scale of the two and of `scale`.
+    pub(crate) fn relative_error(actual: f32, expected: f32, scale: f32) -> f32 {
+        (actual - expected).abs() / expected.abs().max(scale)
+    }
+
+    /// Reproducible numbers in [-1, 1).
+    pub(crate) fn numbers(seed: u64, count: usize) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut next = || {
+            // xorshift64 (Marsaglia 2003).
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            #[expect(clippy::cast_precision_loss)]
+            let unit = (state >> 40) as f32 / (1u64 << 24) as f32;
+            unit * 2.0 - 1.0
+        };
+        (0..count).map(|_| next()).collect()
+    }
+}

@@ -1,0 +1,15 @@
+//! Layers on candle tensors. Rows of all sentences lie one behind the other (`[tokens, features]`), so there is no
+//! padding anywhere, and a row's result never depends on its neighbours.
+
+mod attention;
+mod cache;
+mod embedding;
+pub mod kernels;
+mod linear;
+mod norm;
+
+pub use attention::{cached_attention, cross_attention, self_attention};
+pub use cache::{KvCache, Memory};
+pub use embedding::{Embedding, SinusoidalPositions};
+pub use linear::{Linear, OutputProjection};
+pub use norm::LayerNorm;

@@ -1,0 +1,42 @@
+//! Layer normalisation.
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+
+use super::kernels::{add_layer_norm, contiguous};
+use super::linear::to_vec;
+
+/// The ε of PyTorch's `LayerNorm`, which Hugging Face's translation models use.
+const EPSILON: f32 = 1e-5;
+
+/// Layer normalisation over rows, fused with the residual connection before it.
+pub struct LayerNorm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl LayerNorm {
+    /// A layer with `weight` and `bias`, each `[features]`.
+    pub fn new(weight: &Tensor, bias: &Tensor) -> Result<Self> {
+        Ok(Self { weight: to_vec(weight)?, bias: to_vec(bias)? })
+    }
+
+    /// `LayerNorm(x + residual)`, all `[rows, features]`.
+    pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        x.apply_op2_no_bwd(residual, &AddLayerNorm(self))
+    }
+}
+
+struct AddLayerNorm<'a>(&'a LayerNorm);
+
+impl CustomOp2 for AddLayerNorm<'_> {
+    fn name(&self) -> &'static str {
+        "add-layer-norm"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, x_at: &Layout, y: &CpuStorage, y_at: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (x, y) = (contiguous(x, x_at, self.name())?, contiguous(y, y_at, self.name())?);
+        let mut output = Vec::with_capacity(x.len());
+        add_layer_norm(x, y, &self.0.weight, &self.0.bias, EPSILON, &mut output);
+        Ok((CpuStorage::F32(output), x_at.shape().clone()))
+    }
+}

@@ -1,0 +1,132 @@
+//! Errors and status codes.
+
+use std::error::Error as _;
+
+use tonic::{Code, Status};
+
+use crate::Error;
+
+/// Largest length of a status message in bytes. It travels in a header, percent-encoded to three times its size in
+/// the worst case, and clients take headers of 16 KiB in all; a message may quote what the client sent.
+const MAX_MESSAGE_BYTES: usize = 2048;
+
+impl From<Error> for Status {
+    /// The one place that decides on status codes.
+    fn from(error: Error) -> Self {
+        let code = match &error {
+            Error::InvalidArgument { .. } => Code::InvalidArgument,
+            Error::UnknownModel { .. } => Code::NotFound,
+            Error::ModelFile { .. } => Code::FailedPrecondition,
+            Error::Overloaded(_) => Code::ResourceExhausted,
+            Error::ReplicaFailed(_) | Error::ShuttingDown | Error::Connect { .. } => Code::Unavailable,
+            Error::Inference(_) | Error::Io { .. } | Error::Serve(_) => Code::Internal,
+            // A server that asks another one hands on its answer.
+            Error::Remote { code, message } => return Self::new(code_named(code), message),
+        };
+        Self::new(code, shortened(error.to_string()))
+    }
+}
+
+/// A status that a server answered with, or that stands for its silence.
+pub(crate) fn from_status(status: &Status) -> Error {
+    // tonic says "transport error" and keeps what happened in the causes.
+    let message = match status.source() {
+        Some(cause) => with_causes(status.message(), cause),
+        None => status.message().to_owned(),
+    };
+    Error::Remote { code: name(status.code()), message }
+}
+
+/// `message` with what `error` says of itself and of its causes, each said once.
+pub(crate) fn with_causes(message: &str, error: &dyn std::error::Error) -> String {
+    let mut message = message.to_owned();
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !message.contains(&words) {
+            message.push_str(": ");
+            message.push_str(&words);
+        }
+        cause = error.source();
+    }
+    message
+}
+
+/// The code's name as the protocol spells it, e.g. `NOT_FOUND`.
+pub(super) fn name(code: Code) -> String {
+    let mut name = String::new();
+    for letter in format!("{code:?}").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
+
+fn code_named(wanted: &str) -> Code {
+    // Sixteen is the protocol's last code.
+    (0..=16).map(Code::from_i32).find(|code| name(*code) == wanted).unwrap_or(Code::Unknown)
+}
+
+fn shortened(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+        message.push('…');
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_code() {
+        let cases = [
+            (
+                Error::invalid("text", "is empty", "send some"),
+                Code::InvalidArgument,
+                "text: is empty; send some",
+            ),
+            (
+                Error::UnknownModel { name: "x".into(), known: "y".into() },
+                Code::NotFound,
+                "model: no model named \"x\"; known are y",
+            ),
+            (
+                Error::model_file("f", "is gone", "put it back"),
+                Code::FailedPrecondition,
+                "f: is gone; put it back",
+            ),
+            (Error::ShuttingDown, Code::Unavailable, "the engine is shutting down"),
+        ];
+        for (error, code, message) in cases {
+            let status = Status::from(error);
+            assert_eq!((status.code(), status.message()), (code, message));
+        }
+        let io = Error::Io { path: "f".into(), message: "no".into() };
+        assert_eq!(Status::from(io).code(), Code::Internal);
+        assert_eq!(Status::from(Error::Inference("no".into())).code(), Code::Internal);
+        assert_eq!(Status::from(Error::Overloaded("full".into())).code(), Code::ResourceExhausted);
+        assert_eq!(Status::from(Error::ReplicaFailed("no".into())).code(), Code::Unavailable);
+    }
+
+    #[test]
+    fn a_status_comes_through_a_client_and_out_again_unchanged() {
+        for code in (0..=16).map(Code::from_i32) {
+            let status = Status::new(code, "why");
+            let again = Status::from(from_status(&status));
+            assert_eq!((again.code(), again.message()), (code, "why"));
+        }
+        assert_eq!(name(Code::ResourceExhausted), "RESOURCE_EXHAUSTED");
+    }
+
+    #[test]
+    fn a_message_that_quotes_a_huge_name_still_fits_a_header() {
+        let error = Error::UnknownModel { name: "مدل".repeat(100_000), known: String::new() };
+        let status = Status::from(error);
+        assert!(status.message().len() <= MAX_MESSAGE_BYTES + '…'.len_utf8());
+        assert!(status.message().starts_with("model: no model named"));
+    }
+}
