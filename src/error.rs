@@ -68,7 +68,11 @@ impl Error {
     }
 
     /// An [`Error::ModelFile`].
-    pub fn model_file(path: impl Into<PathBuf>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub fn model_file(
+        path: impl Into<PathBuf>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self::ModelFile { path: path.into(), problem: problem.into(), remedy: remedy.into() }
     }
 }

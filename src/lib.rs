@@ -11,10 +11,13 @@
 
 pub mod article;
 pub mod decode;
+pub mod engine;
 pub mod error;
 pub mod model;
 pub mod nn;
 pub mod options;
 pub mod proto;
+pub mod review;
+pub mod tokenizer;
 
 pub use error::{Error, Result};

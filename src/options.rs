@@ -98,11 +98,20 @@ impl TranslateOptions {
     }
 }
 
-fn in_range<T: PartialOrd + std::fmt::Display>(field: &'static str, value: T, least: T, most: T) -> Result<()> {
+fn in_range<T: PartialOrd + std::fmt::Display>(
+    field: &'static str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<()> {
     if value >= least && value <= most {
         return Ok(());
     }
-    Err(Error::invalid(field, format!("{value} is out of range"), format!("use a value from {least} to {most}")))
+    Err(Error::invalid(
+        field,
+        format!("{value} is out of range"),
+        format!("use a value from {least} to {most}"),
+    ))
 }
 
 #[cfg(test)]
@@ -131,7 +140,10 @@ mod tests {
             let mut options = TranslateOptions::default();
             spoil(&mut options);
             let error = options.validate().unwrap_err();
-            assert!(matches!(error, Error::InvalidArgument { field: named, .. } if named == field), "{error}");
+            assert!(
+                matches!(error, Error::InvalidArgument { field: named, .. } if named == field),
+                "{error}"
+            );
         }
     }
 

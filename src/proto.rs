@@ -1,5 +1,9 @@
 //! The interface's generated code. Only `server` and `client` use it.
-#![allow(missing_docs, clippy::pedantic, reason = "generated; documented in proto/tarjoman/v1/translation.proto")]
+#![allow(
+    missing_docs,
+    clippy::pedantic,
+    reason = "generated; documented in proto/tarjoman/v1/translation.proto"
+)]
 
 tonic::include_proto!("tarjoman.v1");
 

@@ -39,17 +39,26 @@ impl<M: Seq2Seq, T> Batch<M, T> {
         self.state.rows()
     }
 
-    /// Encodes sentences and adds them.
-    pub fn join(&mut self, model: &M, sentences: Vec<(Vec<u32>, SearchOptions, T)>) -> Result<()> {
-        let sources: Vec<&[u32]> = sentences.iter().map(|(source, ..)| source.as_slice()).collect();
-        self.state.append(model.encode(&sources)?);
+    /// Encodes the sources of sentences that are to join.
+    pub fn encode<S: AsRef<[u32]>>(&self, model: &M, sentences: &[(S, SearchOptions)]) -> Result<M::State> {
+        let sources: Vec<&[u32]> = sentences.iter().map(|(source, _)| source.as_ref()).collect();
+        model.encode(&sources)
+    }
+
+    /// Adds sentences whose sources are encoded, each with its search's options and a tag.
+    pub fn join(
+        &mut self,
+        model: &M,
+        encoded: M::State,
+        sentences: impl IntoIterator<Item = (SearchOptions, T)>,
+    ) {
+        self.state.append(encoded);
         let spec = model.spec();
-        self.members.extend(sentences.into_iter().map(|(_, options, tag)| Member {
+        self.members.extend(sentences.into_iter().map(|(options, tag)| Member {
             search: Search::new(options, spec),
             tokens: vec![spec.start],
             tag,
         }));
-        Ok(())
     }
 
     /// Removes the sentences whose tag isn't wanted any more.
@@ -121,10 +130,11 @@ pub fn generate<M: Seq2Seq>(
     let mut decoding = Batch::<M, usize>::default();
     loop {
         let free = batch.max(1).saturating_sub(decoding.len());
-        let joining = waiting.by_ref().take(free).map(|(index, ids)| (ids.clone(), options.clone(), index));
-        let joining: Vec<_> = joining.collect();
+        let joining: Vec<_> = waiting.by_ref().take(free).collect();
         if !joining.is_empty() {
-            decoding.join(model, joining)?;
+            let sources: Vec<_> = joining.iter().map(|(_, ids)| (ids, options.clone())).collect();
+            let encoded = decoding.encode(model, &sources)?;
+            decoding.join(model, encoded, joining.iter().map(|(index, _)| (options.clone(), *index)));
         }
         if decoding.is_empty() {
             return Ok(results);

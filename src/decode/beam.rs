@@ -90,7 +90,8 @@ impl Beam {
         let Some(best) = self.running.first() else { return false };
         match self.finished.last() {
             Some(worst) if self.finished.len() == self.constraints.options.beam_size => {
-                best.log_prob / length_factor(self.length, self.constraints.options.length_penalty) > worst.score
+                best.log_prob / length_factor(self.length, self.constraints.options.length_penalty)
+                    > worst.score
             }
             _ => true,
         }

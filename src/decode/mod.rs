@@ -148,7 +148,15 @@ mod tests {
     use super::*;
 
     fn spec() -> ModelSpec {
-        ModelSpec { vocabulary: 8, start: 7, end: 0, pad: 7, unknown: Some(1), max_source: 16, max_target: 16 }
+        ModelSpec {
+            vocabulary: 8,
+            start: 7,
+            end: 0,
+            pad: 7,
+            unknown: Some(1),
+            max_source: 16,
+            max_target: 16,
+        }
     }
 
     fn blocked(options: SearchOptions, ids: &[u32]) -> Vec<u32> {

@@ -72,7 +72,10 @@ impl MarianConfig {
             return Err(format!("{name} is {value}, which no model has"));
         }
         if !(8..=LARGEST).contains(&self.max_position_embeddings) {
-            return Err(format!("max_position_embeddings is {}, which no model has", self.max_position_embeddings));
+            return Err(format!(
+                "max_position_embeddings is {}, which no model has",
+                self.max_position_embeddings
+            ));
         }
         for heads in [self.encoder_attention_heads, self.decoder_attention_heads] {
             if !self.d_model.is_multiple_of(heads) {
@@ -80,7 +83,9 @@ impl MarianConfig {
             }
         }
         if self.share_encoder_decoder_embeddings && self.target_vocabulary() != self.vocab_size {
-            return Err("shared embeddings need one vocabulary, but vocab_size and decoder_vocab_size differ".into());
+            return Err(
+                "shared embeddings need one vocabulary, but vocab_size and decoder_vocab_size differ".into(),
+            );
         }
         let ids = [
             ("pad_token_id", self.pad_token_id),

@@ -59,7 +59,11 @@ impl Marian {
             features: config.d_model,
             encoder_heads: config.encoder_attention_heads,
             decoder_heads: config.decoder_attention_heads,
-            positions: SinusoidalPositions::new(config.max_position_embeddings, config.d_model, weights.device())?,
+            positions: SinusoidalPositions::new(
+                config.max_position_embeddings,
+                config.d_model,
+                weights.device(),
+            )?,
             encoder: (0..config.encoder_layers)
                 .map(|index| EncoderLayer::load(weights, &layer("encoder", index), &config))
                 .collect::<Result<_>>()?,
@@ -149,7 +153,9 @@ impl DecoderState for MarianState {
         self.rows = rows
             .iter()
             .enumerate()
-            .filter_map(|(at, &row)| if last_use[row] == Some(at) { old[row].take() } else { old[row].clone() })
+            .filter_map(
+                |(at, &row)| if last_use[row] == Some(at) { old[row].take() } else { old[row].clone() },
+            )
             .collect();
     }
 
@@ -253,14 +259,19 @@ fn embedding_tables(config: &MarianConfig, weights: &Weights) -> Result<(Tensor,
 }
 
 /// The output layer: the target embedding where the two are tied, a matrix of its own otherwise.
-fn output_projection(config: &MarianConfig, weights: &Weights, target_table: &Tensor) -> Result<OutputProjection> {
+fn output_projection(
+    config: &MarianConfig,
+    weights: &Weights,
+    target_table: &Tensor,
+) -> Result<OutputProjection> {
     let vocabulary = config.target_vocabulary();
     let bias = match "final_logits_bias" {
         name if weights.contains(name) => Some(weights.get(name, &[1, vocabulary])?),
         _ => None,
     };
     let untied = !config.tie_word_embeddings;
-    let weight = if untied { &weights.get("lm_head.weight", &[vocabulary, config.d_model])? } else { target_table };
+    let weight =
+        if untied { &weights.get("lm_head.weight", &[vocabulary, config.d_model])? } else { target_table };
     Ok(OutputProjection::new(weight, bias.as_ref())?)
 }
 

@@ -76,4 +76,3 @@ pub struct ModelInfo {
     /// What a user should know before relying on it; may be empty.
     pub note: String,
 }
-

@@ -51,7 +51,8 @@ impl Weights {
             Source::Mapped(tensors) => tensors.load(name, &self.device),
             Source::Builtin(tensors) => tensors.load(name, &self.device),
         };
-        let tensor = tensor.map_err(|error| self.mismatch(format!("has no usable tensor {name:?} ({error})")))?;
+        let tensor =
+            tensor.map_err(|error| self.mismatch(format!("has no usable tensor {name:?} ({error})")))?;
         if tensor.dims() != shape {
             let problem = format!(
                 "the tensor {name:?} has the shape {:?} where the configuration promises {shape:?}",

@@ -21,7 +21,12 @@ pub fn self_attention(qkv: &Tensor, heads: usize, lengths: &[usize]) -> Result<T
 ///
 /// `qkv` `[hypotheses, 3 · features]`; the newest key and value are written into the caches' layer first. The result
 /// is `[hypotheses, features]`.
-pub fn cached_attention(qkv: &Tensor, heads: usize, layer: usize, caches: &mut [&mut KvCache]) -> Result<Tensor> {
+pub fn cached_attention(
+    qkv: &Tensor,
+    heads: usize,
+    layer: usize,
+    caches: &mut [&mut KvCache],
+) -> Result<Tensor> {
     let (storage, layout) = qkv.storage_and_layout();
     let candle_core::Storage::Cpu(storage) = &*storage else { candle_core::bail!("caches lie on the CPU") };
     let rows = contiguous(storage, layout, "cached attention")?;

@@ -46,7 +46,8 @@ impl KvCache {
         if let Some(block) = self.blocks.last_mut() {
             let block = Arc::make_mut(block);
             block.keys_mut(layer, features)[offset * features..(offset + 1) * features].copy_from_slice(key);
-            block.values_mut(layer, features)[offset * features..(offset + 1) * features].copy_from_slice(value);
+            block.values_mut(layer, features)[offset * features..(offset + 1) * features]
+                .copy_from_slice(value);
         }
     }
 

@@ -42,8 +42,9 @@ impl SinusoidalPositions {
                 angle(position, 2 * (index - sines) + 1).cos() as f32
             }
         };
-        let table: Vec<f32> =
-            (0..positions).flat_map(|position| (0..features).map(move |index| value(position, index))).collect();
+        let table: Vec<f32> = (0..positions)
+            .flat_map(|position| (0..features).map(move |index| value(position, index)))
+            .collect();
         Ok(Self { table: Tensor::from_vec(table, (positions, features), device)? })
     }
 

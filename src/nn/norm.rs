@@ -33,7 +33,13 @@ impl CustomOp2 for AddLayerNorm<'_> {
         "add-layer-norm"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, x_at: &Layout, y: &CpuStorage, y_at: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_at: &Layout,
+        y: &CpuStorage,
+        y_at: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, y) = (contiguous(x, x_at, self.name())?, contiguous(y, y_at, self.name())?);
         let mut output = Vec::with_capacity(x.len());
         add_layer_norm(x, y, &self.0.weight, &self.0.bias, EPSILON, &mut output);

@@ -113,7 +113,8 @@ impl Folder {
         let mut back = self.out.text().chars().rev();
         let last = back.next();
         last.is_some_and(char::is_numeric)
-            || last.is_some_and(is_arabic_letter) && back.next().is_some_and(|c| is_arabic_letter(c) || c == ZWNJ)
+            || last.is_some_and(is_arabic_letter)
+                && back.next().is_some_and(|c| is_arabic_letter(c) || c == ZWNJ)
     }
 
     fn write_space(&mut self) {

@@ -62,7 +62,8 @@ fn space_is_idle(last: Option<char>, after: &str) -> bool {
         '!' | '؟' | '?' => ends_here(after.trim_start_matches(['!', '؟', '?']), true),
         '،' | '؛' => true,
         ',' | '.' => {
-            last.is_some_and(|c| c.is_alphanumeric() || closes(c)) && ends_here(&after[first.len_utf8()..], true)
+            last.is_some_and(|c| c.is_alphanumeric() || closes(c))
+                && ends_here(&after[first.len_utf8()..], true)
         }
         ':' | ';' => last.is_some_and(|c| c.is_alphanumeric() || closes(c)) && ends_here(&after[1..], false),
         _ => false,

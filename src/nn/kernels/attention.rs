@@ -33,15 +33,19 @@ pub fn attend_reference(query: &[f32], heads: usize, runs: &[KvRun<'_>], output:
     let values: Vec<&[f32]> = runs.iter().flat_map(|run| run.values.chunks_exact(features)).collect();
     for head in (0..heads).map(|head| head * width..(head + 1) * width) {
         let score = |key: &&[f32]| {
-            let dot: f64 =
-                key[head.clone()].iter().zip(&query[head.clone()]).map(|(k, q)| f64::from(*k) * f64::from(*q)).sum();
+            let dot: f64 = key[head.clone()]
+                .iter()
+                .zip(&query[head.clone()])
+                .map(|(k, q)| f64::from(*k) * f64::from(*q))
+                .sum();
             dot / (width as f64).sqrt()
         };
         let scores: Vec<f64> = keys.iter().map(score).collect();
         let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = scores.iter().map(|s| (s - largest).exp()).sum();
         for feature in head {
-            let weighted = scores.iter().zip(&values).map(|(s, v)| (s - largest).exp() / total * f64::from(v[feature]));
+            let weighted =
+                scores.iter().zip(&values).map(|(s, v)| (s - largest).exp() / total * f64::from(v[feature]));
             output[feature] = weighted.sum::<f64>() as f32;
         }
     }

@@ -123,7 +123,8 @@ impl Tiles {
         let mut heights = Vec::new();
         let mut left = rows;
         while left > 0 {
-            let height = [12, 8, 6, 5, 4, 3, 2, 1].into_iter().find(|&h| h <= left && h <= tallest).unwrap_or(1);
+            let height =
+                [12, 8, 6, 5, 4, 3, 2, 1].into_iter().find(|&h| h <= left && h <= tallest).unwrap_or(1);
             heights.push(height);
             left -= height;
         }
@@ -245,7 +246,10 @@ impl PanelProduct<'_> {
                 }
             }
             // SAFETY: every panel has columns of its own, and every tile rows of its own.
-            #[expect(unsafe_code, reason = "columns of a row-major matrix can't be split among threads as slices")]
+            #[expect(
+                unsafe_code,
+                reason = "columns of a row-major matrix can't be split among threads as slices"
+            )]
             unsafe {
                 self.output.write(row + offset, column, sums);
             }

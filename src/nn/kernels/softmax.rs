@@ -98,7 +98,13 @@ fn exp(x: f32) -> f32 {
     let mantissa = p.mul_add(r * r, r) + 1.0;
     let power = f32::from_bits(mantissa.to_bits().wrapping_add(shifted.to_bits() << 23));
     // Written so that NaN comes through.
-    if x <= LEAST { 0.0 } else if x.is_nan() { x } else { power }
+    if x <= LEAST {
+        0.0
+    } else if x.is_nan() {
+        x
+    } else {
+        power
+    }
 }
 
 #[inline(always)]

@@ -1,0 +1,121 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::model::DecoderState;
+
+/// A model that copies its source and counts what it holds; a source with `POISON` makes it panic.
+struct Copier {
+    spec: ModelSpec,
+    rows: Arc<AtomicUsize>,
+}
+
+const POISON: u32 = 5;
+
+#[derive(Default)]
+struct Rows {
+    rows: Vec<(Vec<u32>, usize)>,
+}
+
+impl DecoderState for Rows {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        self.rows = rows.iter().map(|&row| self.rows[row].clone()).collect();
+    }
+
+    fn append(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+    }
+}
+
+impl Seq2Seq for Copier {
+    type State = Rows;
+
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn encode(&self, sources: &[&[u32]]) -> Result<Rows> {
+        Ok(Rows { rows: sources.iter().map(|source| (source.to_vec(), 0)).collect() })
+    }
+
+    fn step(&self, state: &mut Rows, _: &[u32]) -> Result<Vec<f32>> {
+        self.rows.fetch_max(state.rows.len(), Ordering::Relaxed);
+        let mut logits = Vec::new();
+        for (source, position) in &mut state.rows {
+            assert!(source[*position] != POISON, "poison");
+            let mut row = vec![-5.0; self.spec.vocabulary];
+            row[source[*position] as usize] = 5.0;
+            logits.extend(row);
+            // Sources without an end are decoded for ever.
+            *position = (*position + 1).min(source.len() - 1);
+        }
+        Ok(logits)
+    }
+}
+
+fn engine(config: &EngineConfig) -> (Engine, Arc<AtomicUsize>) {
+    let spec = ModelSpec {
+        vocabulary: 8,
+        start: 7,
+        end: 0,
+        pad: 7,
+        unknown: None,
+        max_source: 1 << 20,
+        max_target: 1 << 20,
+    };
+    let rows = Arc::new(AtomicUsize::new(0));
+    (Engine::start(Copier { spec, rows: rows.clone() }, config).unwrap(), rows)
+}
+
+fn options(beam_size: usize) -> SearchOptions {
+    SearchOptions { beam_size, max_tokens: 1 << 20, ..SearchOptions::default() }
+}
+
+#[tokio::test]
+async fn sentences_of_all_lengths_and_beams_come_back_as_their_own() {
+    let (engine, _) = engine(&EngineConfig { max_rows: 6, ..EngineConfig::default() });
+    let one = |index: usize| {
+        let engine = engine.clone();
+        async move {
+            let mut source: Vec<u32> =
+                (0..index % 9).map(|i| 2 + u32::try_from((i + index) % 3).unwrap()).collect();
+            source.push(0);
+            let result = engine.translate(source.clone(), options(1 + index % 3)).await.unwrap();
+            assert_eq!(result[0].ids, source);
+        }
+    };
+    futures::future::join_all((0..300).map(one)).await;
+}
+
+#[tokio::test]
+async fn ten_thousand_queued_sentences_never_hold_more_rows_than_allowed() {
+    let config = EngineConfig { max_rows: 10, queue: 4, ..EngineConfig::default() };
+    let (engine, rows) = engine(&config);
+    let sentences = (0..10_000).map(|_| engine.translate(vec![2, 3, 0], options(2)));
+    let results = futures::future::join_all(sentences).await;
+    assert!(results.into_iter().all(|result| result.unwrap()[0].ids == [2, 3, 0]));
+    assert!(rows.load(Ordering::Relaxed) <= 10);
+}
+
+#[tokio::test]
+async fn a_dropped_request_frees_its_place() {
+    let (engine, _) = engine(&EngineConfig { max_rows: 1, ..EngineConfig::default() });
+    // Decoded for ever, and alone in the batch: nothing else is answered before it is gone.
+    let mut endless = Box::pin(engine.translate(vec![3], options(1)));
+    assert!(futures::poll!(&mut endless).is_pending());
+    let mut next = Box::pin(engine.translate(vec![2, 0], options(1)));
+    assert!(futures::poll!(&mut next).is_pending());
+    drop(endless);
+    assert_eq!(next.await.unwrap()[0].ids, [2, 0]);
+}
+
+#[tokio::test]
+async fn a_panic_fails_what_is_in_flight_and_nothing_after_it() {
+    let (engine, _) = engine(&EngineConfig::default());
+    let error = engine.translate(vec![2, POISON, 0], options(1)).await.unwrap_err();
+    assert!(matches!(&error, Error::ReplicaFailed(words) if words == "poison"), "{error}");
+    assert_eq!(engine.translate(vec![4, 0], options(1)).await.unwrap()[0].ids, [4, 0]);
+}
