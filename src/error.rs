@@ -48,6 +48,25 @@ pub enum Error {
     /// The engine is shutting down and takes no more work.
     #[error("the engine is shutting down")]
     ShuttingDown,
+    /// A server answered with an error.
+    #[error("{code}: {message}")]
+    Remote {
+        /// The gRPC status code's name.
+        code: String,
+        /// The server's words.
+        message: String,
+    },
+    /// A server can't be reached.
+    #[error("can't connect to {url}: {problem}")]
+    Connect {
+        /// Its address.
+        url: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// The server can't go on.
+    #[error("the server can't go on: {0}")]
+    Serve(String),
     /// Reading or writing a file failed.
     #[error("{}: {message}", path.display())]
     Io {

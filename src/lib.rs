@@ -5,19 +5,34 @@
 //!
 //! - [`error`]: the one error type
 //! - [`article`]: paragraphs, sentences, normalisation, half-spaces, language
+//! - [`tokenizer`]: `SentencePiece` models and vocabularies
 //! - [`nn`]: layers and CPU kernels
 //! - [`model`]: model families behind one trait
 //! - [`decode`]: greedy and beam search
+//! - [`engine`]: the thread that decodes the sentences of all requests together
+//! - [`hub`]: where models come from
+//! - [`review`]: integrity checks and the retry ladder
+//! - [`options`] and [`translation`]: what a caller asks for and gets
+//! - [`translator`]: the whole way
+//! - [`server`] and [`client`]: the gRPC service
+//! - [`cli`]: the command line
 
 pub mod article;
+pub mod cli;
+pub mod client;
 pub mod decode;
 pub mod engine;
 pub mod error;
+pub mod hub;
 pub mod model;
 pub mod nn;
 pub mod options;
 pub mod proto;
 pub mod review;
+pub mod server;
+pub mod telemetry;
 pub mod tokenizer;
+pub mod translation;
+pub mod translator;
 
 pub use error::{Error, Result};

@@ -1,3 +1,7 @@
 //! tarjoman on the command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tarjoman::cli::run()
+}

@@ -98,7 +98,7 @@ impl TranslateOptions {
     }
 }
 
-fn in_range<T: PartialOrd + std::fmt::Display>(
+fn in_range<T: Copy + PartialOrd + std::fmt::Display>(
     field: &'static str,
     value: T,
     least: T,
@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn each_field_out_of_range_is_named() {
-        let cases: [(&str, fn(&mut TranslateOptions)); 9] = [
+        type Spoil = fn(&mut TranslateOptions);
+        let cases: [(&str, Spoil); 9] = [
             ("options.beam_size", |o| o.beam_size = 0),
             ("options.beam_size", |o| o.beam_size = 17),
             ("options.n_best", |o| o.n_best = 0),

@@ -77,6 +77,26 @@ pub struct TranslatedSentence {
     pub source_text: Option<String>,
 }
 
+/// The translation of a line that is one sentence.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TranslatedLine {
+    /// The English text.
+    pub text: String,
+    /// The model's score.
+    pub score: f32,
+    /// What the checks found.
+    pub flags: Flags,
+    /// How many times it was translated, at least 1.
+    pub attempts: usize,
+    /// The other translations, best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
+    /// Source tokens that the model read, over all attempts, end marks included.
+    pub source_tokens: usize,
+    /// Target tokens of the translation, end marks included.
+    pub target_tokens: usize,
+}
+
 /// Another translation of a sentence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alternative {

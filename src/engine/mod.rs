@@ -1,10 +1,14 @@
 //! One thread owns a model replica. Sentences of all requests join and leave its decode batch at every step.
 
 mod replica;
+mod stats;
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
+
+pub use stats::EngineStats;
+use stats::Counters;
 
 use crate::decode::{Hypothesis, SearchOptions};
 use crate::model::{ModelSpec, Seq2Seq};
@@ -35,6 +39,7 @@ impl Default for EngineConfig {
 pub struct Engine {
     queue: mpsc::Sender<Job>,
     spec: Arc<ModelSpec>,
+    counters: Arc<Counters>,
 }
 
 /// A sentence to decode. It is given up at the next step once the answer isn't waited for any more.
@@ -52,13 +57,19 @@ impl Engine {
     pub fn start<M: Seq2Seq>(model: M, config: &EngineConfig) -> Result<Self> {
         let spec = Arc::new(model.spec().clone());
         let (queue, jobs) = mpsc::channel(config.queue.max(1));
-        replica::start(model, jobs, config)?;
-        Ok(Self { queue, spec })
+        let counters = Arc::<Counters>::default();
+        replica::start(model, jobs, config, counters.clone())?;
+        Ok(Self { queue, spec, counters })
     }
 
     /// What the search knows of the model.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec
+    }
+
+    /// What the engine has done so far.
+    pub fn stats(&self) -> EngineStats {
+        self.counters.read()
     }
 
     /// Translates one sentence (source ids, end mark included), waiting for a place in the queue. Dropping the

@@ -1,19 +1,26 @@
 //! The loop of a replica's thread.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::stats::Counters;
 use super::{EngineConfig, Job};
-use crate::decode::{Batch, Hypothesis};
+use crate::decode::{Batch, Hypothesis, SearchOptions};
 use crate::model::Seq2Seq;
 use crate::{Error, Result};
 
 type Answer = oneshot::Sender<Result<Vec<Hypothesis>>>;
 
 /// Starts the thread. It ends when the queue is closed and empty and everything in it is answered or given up.
-pub(super) fn start<M: Seq2Seq>(model: M, jobs: mpsc::Receiver<Job>, config: &EngineConfig) -> Result<()> {
+pub(super) fn start<M: Seq2Seq>(
+    model: M,
+    jobs: mpsc::Receiver<Job>,
+    config: &EngineConfig,
+    counters: Arc<Counters>,
+) -> Result<()> {
     let failed =
         |error: &dyn std::fmt::Display| Error::Inference(format!("no thread for the engine: {error}"));
     let threads = rayon::ThreadPoolBuilder::new()
@@ -22,7 +29,7 @@ pub(super) fn start<M: Seq2Seq>(model: M, jobs: mpsc::Receiver<Job>, config: &En
         .build()
         .map_err(|error| failed(&error))?;
     let mut replica =
-        Replica { model, jobs, waiting: VecDeque::new(), batch: Batch::default(), config: config.clone() };
+        Replica { model, jobs, waiting: VecDeque::new(), batch: Batch::default(), config: config.clone(), counters };
     std::thread::Builder::new()
         .name("tarjoman-engine".into())
         .spawn(move || threads.install(|| replica.run()))
@@ -37,6 +44,7 @@ struct Replica<M: Seq2Seq> {
     waiting: VecDeque<Job>,
     batch: Batch<M, Answer>,
     config: EngineConfig,
+    counters: Arc<Counters>,
 }
 
 impl<M: Seq2Seq> Replica<M> {
@@ -46,7 +54,10 @@ impl<M: Seq2Seq> Replica<M> {
             if self.batch.is_empty() {
                 continue;
             }
-            let step = catch_unwind(AssertUnwindSafe(|| self.batch.step(&self.model)));
+            let rows = self.batch.rows();
+            let step = self.counters.decoding(rows, || {
+                catch_unwind(AssertUnwindSafe(|| self.batch.step(&self.model)))
+            });
             match flatten(step) {
                 Ok(finished) => {
                     for (answer, hypotheses) in finished {
@@ -94,9 +105,11 @@ impl<M: Seq2Seq> Replica<M> {
         true
     }
 
-    fn join(&mut self, jobs: Vec<(Vec<u32>, crate::decode::SearchOptions)>, answers: Vec<Answer>) {
+    fn join(&mut self, jobs: Vec<(Vec<u32>, SearchOptions)>, answers: Vec<Answer>) {
         // The answers stay here until the batch has taken the sentences, so that a panic can't lose them.
-        let encoded = catch_unwind(AssertUnwindSafe(|| self.batch.encode(&self.model, &jobs)));
+        let encoded = self.counters.encoding(|| {
+            catch_unwind(AssertUnwindSafe(|| self.batch.encode(&self.model, &jobs)))
+        });
         match flatten(encoded) {
             Ok(state) => {
                 let searches = jobs.into_iter().zip(answers).map(|((_, options), answer)| (options, answer));

@@ -76,6 +76,21 @@ impl Marian {
         })
     }
 
+    /// Compares the sizes of the tokenizer's vocabularies with the embeddings.
+    ///
+    /// # Errors
+    /// Which of them differ, in words.
+    pub fn check_vocabulary(&self, source: usize, target: usize) -> Result<(), String> {
+        for (side, tokenizer, model) in
+            [("source", source, self.source_embedding.tokens()), ("target", target, self.spec.vocabulary)]
+        {
+            if tokenizer > model {
+                return Err(format!("has {tokenizer} {side} tokens, but the model has embeddings for {model}"));
+            }
+        }
+        Ok(())
+    }
+
     fn embed(&self, table: &Embedding, ids: &[u32], positions: &[u32]) -> candle_core::Result<Tensor> {
         table.forward(ids)? + self.positions.forward(positions)?
     }

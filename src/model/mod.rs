@@ -6,6 +6,7 @@ mod weights;
 
 pub use marian::Marian;
 pub use weights::Weights;
+pub(crate) use weights::{digest, digest_file};
 
 use crate::Result;
 

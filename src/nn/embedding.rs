@@ -14,6 +14,11 @@ impl Embedding {
         Self { table, scale }
     }
 
+    /// Number of tokens in the table.
+    pub fn tokens(&self) -> usize {
+        self.table.dims().first().copied().unwrap_or(0)
+    }
+
     /// The embeddings `[tokens, features]` of some token ids, in `f32`.
     pub fn forward(&self, ids: &[u32]) -> Result<Tensor> {
         let ids = Tensor::new(ids, self.table.device())?;

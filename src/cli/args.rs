@@ -1,0 +1,192 @@
+//! The arguments, as clap reads them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::engine::EngineConfig;
+use crate::options::TranslateOptions;
+
+/// Translates Persian articles into English.
+#[derive(Debug, Parser)]
+#[command(name = "tarjoman", version, about, max_term_width = 100)]
+pub(super) struct Invocation {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// Log what happens to standard error.
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Translate a file or standard input.
+    Translate(TranslateArgs),
+    /// Serve translations over gRPC.
+    Serve(ServeArgs),
+    /// Split a text into sentences, one JSON object a line.
+    Split(SplitArgs),
+    /// The models.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Print a shell's completion script.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsCommand {
+    /// List the models that can be used.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+pub(super) struct TranslateArgs {
+    /// The file to translate; `-` is standard input.
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub(super) input: PathBuf,
+    /// Where the translation is written instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// Translate each line as one sentence and print one line for each.
+    #[arg(long)]
+    pub(super) lines: bool,
+    /// Translate with a server instead of in this process, e.g. http://127.0.0.1:50051.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["threads", "lines", "allow_unknown"])]
+    pub(super) server: Option<String>,
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+    #[command(flatten)]
+    pub(super) options: OptionArgs,
+    /// Write sentences, tokens, seconds by stage and peak memory to a file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) stats: Option<PathBuf>,
+    /// End with exit code 3 if a sentence is flagged.
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Print nothing but the translation and errors.
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// The English text, with the source's own line ends.
+    Text,
+    /// Each sentence and its translation, to be read side by side.
+    Bilingual,
+    /// JSON objects, one a line: a start, each paragraph, a summary.
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ModelArgs {
+    /// The model: a name from `tarjoman models list`, or the path of a folder.
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(super) model: Option<String>,
+    /// What the model computes in.
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    pub(super) precision: Precision,
+    /// Threads that compute; 0 is one for each core.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) threads: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Precision {
+    /// 32-bit floating point.
+    F32,
+}
+
+impl ModelArgs {
+    pub(super) fn engine(&self) -> EngineConfig {
+        let Precision::F32 = self.precision;
+        EngineConfig { threads: self.threads, ..EngineConfig::default() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OptionArgs {
+    /// Width of the beam, 1 (greedy) to 16.
+    #[arg(long, value_name = "N", default_value_t = TranslateOptions::default().beam_size)]
+    beam: usize,
+    /// Exponent of the length that a translation's log-probability is divided by.
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
+    length_penalty: f32,
+    /// Target tokens allowed per source token.
+    #[arg(long, value_name = "X", default_value_t = TranslateOptions::default().max_expansion)]
+    max_expansion: f32,
+    /// Least number of tokens of a sentence's translation.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    min_tokens: usize,
+    /// Largest number of tokens of a sentence's translation.
+    #[arg(long, value_name = "N", default_value_t = TranslateOptions::default().max_tokens)]
+    max_tokens: usize,
+    /// Translations of each sentence, at most as many as the beam is wide.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    n_best: usize,
+    /// How often a sentence may be tried while its translation fails a check.
+    #[arg(long, value_name = "N", default_value_t = TranslateOptions::default().max_attempts)]
+    max_attempts: usize,
+    /// Leave lost half-spaces as they are.
+    #[arg(long)]
+    no_restore_half_spaces: bool,
+    /// Refuse a text that isn't Persian.
+    #[arg(long)]
+    require_persian: bool,
+    /// Let the model produce `<unk>`, as Hugging Face's own code does.
+    #[arg(long, hide = true)]
+    allow_unknown: bool,
+}
+
+impl OptionArgs {
+    pub(super) fn options(&self, return_source: bool) -> TranslateOptions {
+        TranslateOptions {
+            model: None,
+            beam_size: self.beam,
+            length_penalty: self.length_penalty,
+            max_expansion: self.max_expansion,
+            min_tokens: self.min_tokens,
+            max_tokens: self.max_tokens,
+            return_source,
+            n_best: self.n_best,
+            restore_half_spaces: !self.no_restore_half_spaces,
+            max_attempts: self.max_attempts,
+            require_persian: self.require_persian,
+            allow_unknown: self.allow_unknown,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50051")]
+    pub(super) listen: SocketAddr,
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SplitArgs {
+    /// The file to split; `-` is standard input.
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub(super) input: PathBuf,
+    /// Add what the model will see.
+    #[arg(long)]
+    pub(super) normalized: bool,
+    /// Leave lost half-spaces as they are in what the model will see.
+    #[arg(long, requires = "normalized")]
+    pub(super) no_restore_half_spaces: bool,
+}

@@ -1,0 +1,233 @@
+//! The way of an article: split, normalise, encode, decode, review, and back into paragraphs, in order.
+
+mod loaded;
+mod sentence;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+
+use crate::article::{Article, Span};
+use crate::engine::{EngineConfig, EngineStats};
+use crate::hub::ModelChoice;
+use crate::model::ModelInfo;
+use crate::options::TranslateOptions;
+use crate::review::Flag;
+use crate::translation::{
+    ArticleStart, ArticleSummary, Event, FlagCount, TranslatedLine, TranslatedParagraph, TranslatedSentence,
+};
+use crate::{Error, Result};
+
+use loaded::LoadedModel;
+use sentence::{SentenceTranslation, is_foreign, translate_sentence};
+
+/// Sentences of one article that are under way at once: enough to fill a batch, few enough that an article which
+/// nobody reads holds little.
+const SENTENCES_AT_ONCE: usize = 128;
+
+/// Translates articles with the models that it has loaded. Cheap to clone.
+#[derive(Clone)]
+pub struct Translator {
+    /// The default first; never empty.
+    models: Arc<Vec<Arc<LoadedModel>>>,
+}
+
+impl Translator {
+    /// A translator with the built-in model.
+    pub fn built_in(engine: EngineConfig) -> Result<Self> {
+        Self::open(&ModelChoice::BuiltIn, &engine)
+    }
+
+    /// A translator with one model.
+    pub fn open(model: &ModelChoice, engine: &EngineConfig) -> Result<Self> {
+        Ok(Self { models: Arc::new(vec![Arc::new(LoadedModel::open(model, engine)?)]) })
+    }
+
+    /// The models, the default first.
+    pub fn models(&self) -> Vec<Arc<ModelInfo>> {
+        self.models.iter().map(|model| model.info.clone()).collect()
+    }
+
+    /// What the engines of all models have done so far.
+    pub fn stats(&self) -> EngineStats {
+        self.models.iter().map(|model| model.engine.stats()).fold(EngineStats::default(), |sum, one| EngineStats {
+            encoding: sum.encoding + one.encoding,
+            decoding: sum.decoding + one.decoding,
+            steps: sum.steps + one.steps,
+            rows: sum.rows + one.rows,
+        })
+    }
+
+    /// Translates an article: a start, each paragraph in order as soon as it is ready, and a summary. An error in
+    /// the stream ends it. Dropping the stream frees the work at the next step.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] and [`Error::UnknownModel`], before anything is translated.
+    pub fn translate(
+        &self,
+        source: impl Into<Arc<str>>,
+        options: TranslateOptions,
+    ) -> Result<BoxStream<'static, Result<Event>>> {
+        let begun = Instant::now();
+        options.validate()?;
+        let model = self.model(options.model.as_deref())?;
+        let article = Arc::new(Article::parse(source));
+        if options.require_persian && is_foreign(article.source()) {
+            return Err(Error::invalid("text", "isn't Persian", "send Persian text, or leave require_persian off"));
+        }
+        let start = ArticleStart {
+            paragraphs: article.paragraphs().len(),
+            sentences: article.sentence_count(),
+            model: model.info.clone(),
+            options: options.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        let gaps: Arc<[Span]> = article.gaps().collect();
+        let options = Arc::new(options);
+        let sentences = sentences(&model, &article, &options);
+        let trailing = gaps.last().map_or_else(String::new, |gap| gap.of(article.source()).to_owned());
+        let summary = ArticleSummary {
+            paragraphs: start.paragraphs,
+            sentences: start.sentences,
+            trailing_separator: trailing,
+            ..ArticleSummary::default()
+        };
+        let state = Progress { article, gaps, options, sentences, summary, paragraph: 0, begun };
+        let rest = stream::try_unfold(Some(state), |state| async move {
+            let Some(mut state) = state else { return Ok(None) };
+            if state.paragraph == state.article.paragraphs().len() {
+                state.summary.elapsed = state.begun.elapsed();
+                return Ok(Some((Event::Summary(state.summary), None)));
+            }
+            let paragraph = state.next_paragraph().await?;
+            Ok(Some((Event::Paragraph(paragraph), Some(state))))
+        });
+        Ok(stream::iter([Ok(Event::Start(start))]).chain(rest).boxed())
+    }
+
+    /// Translates lines, each of which is one sentence, and returns one translation for each, in order. A blank line
+    /// has a blank translation.
+    pub fn translate_lines(
+        &self,
+        lines: Vec<String>,
+        options: TranslateOptions,
+    ) -> Result<BoxStream<'static, Result<TranslatedLine>>> {
+        options.validate()?;
+        let model = self.model(options.model.as_deref())?;
+        let options = Arc::new(options);
+        let translate = move |line: String| {
+            let (model, options) = (model.clone(), options.clone());
+            async move {
+                let translation = translate_sentence(&model, line.trim(), &options).await?;
+                Ok(TranslatedLine {
+                    text: translation.text,
+                    score: translation.score,
+                    flags: translation.flags,
+                    attempts: translation.attempts,
+                    alternatives: translation.alternatives,
+                    source_tokens: translation.source_tokens,
+                    target_tokens: translation.target_tokens,
+                })
+            }
+        };
+        Ok(stream::iter(lines).map(translate).buffered(SENTENCES_AT_ONCE).boxed())
+    }
+
+    fn model(&self, name: Option<&str>) -> Result<Arc<LoadedModel>> {
+        let found = match name {
+            None => self.models.first(),
+            Some(name) => self.models.iter().find(|model| model.info.name == name),
+        };
+        found.cloned().ok_or_else(|| Error::UnknownModel {
+            name: name.unwrap_or_default().into(),
+            known: self.models.iter().map(|model| model.info.name.as_str()).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+/// All sentences of the article, translated in order, a bounded number of them at once.
+fn sentences(
+    model: &Arc<LoadedModel>,
+    article: &Arc<Article>,
+    options: &Arc<TranslateOptions>,
+) -> BoxStream<'static, Result<SentenceTranslation>> {
+    let spans: Vec<Span> =
+        article.paragraphs().iter().flat_map(|paragraph| paragraph.sentences.iter().copied()).collect();
+    let (model, article, options) = (model.clone(), article.clone(), options.clone());
+    let translate = move |span: Span| {
+        let (model, article, options) = (model.clone(), article.clone(), options.clone());
+        async move { translate_sentence(&model, span.of(article.source()), &options).await }
+    };
+    stream::iter(spans).map(translate).buffered(SENTENCES_AT_ONCE).boxed()
+}
+
+/// An article that is being translated.
+struct Progress {
+    article: Arc<Article>,
+    gaps: Arc<[Span]>,
+    options: Arc<TranslateOptions>,
+    sentences: BoxStream<'static, Result<SentenceTranslation>>,
+    summary: ArticleSummary,
+    /// The next paragraph's index.
+    paragraph: usize,
+    begun: Instant,
+}
+
+impl Progress {
+    /// Waits for the next paragraph's sentences and puts them together.
+    async fn next_paragraph(&mut self) -> Result<TranslatedParagraph> {
+        let index = self.paragraph;
+        self.paragraph += 1;
+        let article = self.article.clone();
+        let paragraph = &article.paragraphs()[index];
+        let source_text = |span: Span| self.options.return_source.then(|| span.of(article.source()).to_owned());
+        let mut text = String::new();
+        let mut sentences = Vec::with_capacity(paragraph.sentences.len());
+        for &source_span in &paragraph.sentences {
+            let ended = || Error::Inference("the sentences ended early".into());
+            let translation = self.sentences.try_next().await?.ok_or_else(ended)?;
+            count(&mut self.summary, &translation);
+            if !text.is_empty() && !translation.text.is_empty() {
+                text.push(' ');
+            }
+            let start = text.len();
+            text.push_str(&translation.text);
+            sentences.push(TranslatedSentence {
+                source_span,
+                target_span: Span::new(start, text.len()),
+                score: translation.score,
+                flags: translation.flags,
+                attempts: translation.attempts,
+                alternatives: translation.alternatives,
+                source_text: source_text(source_span),
+            });
+        }
+        Ok(TranslatedParagraph {
+            index,
+            source_span: paragraph.span,
+            separator: self.gaps[index].of(article.source()).to_owned(),
+            text,
+            sentences,
+            source_text: source_text(paragraph.span),
+        })
+    }
+}
+
+fn count(summary: &mut ArticleSummary, translation: &SentenceTranslation) {
+    summary.attempts += translation.attempts;
+    summary.source_tokens += translation.source_tokens;
+    summary.target_tokens += translation.target_tokens;
+    summary.flagged_sentences += usize::from(!translation.flags.is_empty());
+    for flag in translation.flags.iter() {
+        count_flag(&mut summary.flag_counts, flag);
+    }
+}
+
+/// Counts one more sentence with the flag. Counts stay in the order of [`Flag::ALL`].
+pub(crate) fn count_flag(counts: &mut Vec<FlagCount>, flag: Flag) {
+    match counts.binary_search_by_key(&flag, |count| count.flag) {
+        Ok(at) => counts[at].sentences += 1,
+        Err(at) => counts.insert(at, FlagCount { flag, sentences: 1 }),
+    }
+}

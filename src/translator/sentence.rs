@@ -1,0 +1,180 @@
+//! The way of one sentence: normalise, encode, decode, review, and try again in other ways while a check fails.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::loaded::LoadedModel;
+use crate::article::clauses::clauses;
+use crate::article::language::{Language, detect};
+use crate::article::{Span, normalize};
+use crate::decode::{Hypothesis, SearchOptions};
+use crate::options::TranslateOptions;
+use crate::review::{Attempt, Flag, Flags, Ladder, Situation, check};
+use crate::translation::Alternative;
+use crate::{Error, Result};
+
+/// The beam of the retry ladder where the caller asked for greedy search.
+const WIDE: usize = 4;
+/// Pieces of a too long sentence that are decoded at once.
+const PIECES_AT_ONCE: usize = 8;
+/// Bytes from which a sentence is prepared on a thread that may block: tokenising it takes noticeable time.
+const LONG: usize = 16 * 1024;
+/// Signs that clauses end with.
+const CLAUSE_ENDS: [char; 6] = ['،', '؛', ':', ';', '(', '–'];
+
+/// A sentence's best translation.
+pub(super) struct SentenceTranslation {
+    pub(super) text: String,
+    pub(super) score: f32,
+    pub(super) flags: Flags,
+    pub(super) attempts: usize,
+    pub(super) alternatives: Vec<Alternative>,
+    /// Source tokens read, over all attempts.
+    pub(super) source_tokens: usize,
+    /// Target tokens of the translation that was kept.
+    pub(super) target_tokens: usize,
+}
+
+/// Translates one sentence. A sentence without a letter or a digit has nothing to translate and is copied.
+pub(super) async fn translate_sentence(
+    model: &std::sync::Arc<LoadedModel>,
+    source: &str,
+    options: &TranslateOptions,
+) -> Result<SentenceTranslation> {
+    if !source.chars().any(char::is_alphanumeric) {
+        return Ok(SentenceTranslation::copied(source));
+    }
+    let given: Flags = is_foreign(source).then_some(Flag::WrongLanguage).into_iter().collect();
+    let plain = normalized(source, false);
+    let restored = if options.restore_half_spaces { normalized(source, true) } else { plain.clone() };
+    let situation =
+        Situation { restored: restored != plain, has_clauses: restored.trim_end_matches(CLAUSE_ENDS).contains(CLAUSE_ENDS) };
+    let mut ladder = Ladder::new(options.max_attempts, situation);
+    let mut source_tokens = 0;
+    let mut attempts = 0;
+    let mut best: Option<SentenceTranslation> = None;
+    let mut next = Some(Attempt::AsAsked);
+    while let Some(attempt) = next {
+        let text = if attempt == Attempt::WithoutRestoration { &plain } else { &restored };
+        let mut translation = translate_text(model, source, text, options, attempt).await?;
+        translation.flags = translation.flags.union(given);
+        attempts += 1;
+        source_tokens += translation.source_tokens;
+        if best.as_ref().is_none_or(|best| translation.flags.severity() < best.flags.severity()) {
+            best = Some(translation);
+        }
+        next = ladder.next(best.as_ref().map(|best| best.flags).unwrap_or_default());
+    }
+    let best = best.ok_or_else(|| Error::Inference("no attempt was made".into()))?;
+    Ok(SentenceTranslation { attempts, source_tokens, ..best })
+}
+
+/// Whether a text is certainly not Persian.
+pub(super) fn is_foreign(text: &str) -> bool {
+    !matches!(detect(text), Language::Persian | Language::Undetermined)
+}
+
+/// Makes one attempt at the normalised `text` of the sentence `source`.
+async fn translate_text(
+    model: &std::sync::Arc<LoadedModel>,
+    source: &str,
+    text: &str,
+    options: &TranslateOptions,
+    attempt: Attempt,
+) -> Result<SentenceTranslation> {
+    let pieces = pieces(model, text, attempt).await?;
+    let too_long = pieces.len() > 1 && attempt != Attempt::SplitAtClauses;
+    let source_tokens = pieces.iter().map(Vec::len).sum();
+    let searches = pieces.into_iter().map(|ids| {
+        let search = search(options, attempt, ids.len());
+        model.engine.translate(ids, search)
+    });
+    let results: Vec<Vec<Hypothesis>> = stream::iter(searches).buffered(PIECES_AT_ONCE).try_collect().await?;
+    let best: Vec<&Hypothesis> = results.iter().filter_map(|hypotheses| hypotheses.first()).collect();
+    let texts: Vec<String> = best.iter().map(|hypothesis| model.tokenizer.decode(&hypothesis.ids)).collect();
+    let text = texts.iter().filter(|text| !text.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ");
+    let truncated = best.iter().any(|hypothesis| hypothesis.truncated);
+    let mut flags = check(source, &text, truncated);
+    if too_long {
+        flags.insert(Flag::SplitTooLong);
+    }
+    let target_tokens = best.iter().map(|hypothesis| hypothesis.ids.len()).sum();
+    // Only a sentence in one piece has other translations: those of several can't be combined.
+    let alternatives = match results.as_slice() {
+        [hypotheses] => hypotheses.iter().skip(1).map(|other| alternative(model, other)).collect(),
+        _ => Vec::new(),
+    };
+    let score = score(&best, options.length_penalty);
+    Ok(SentenceTranslation { text, score, flags, attempts: 1, alternatives, source_tokens, target_tokens })
+}
+
+/// The source ids of the text: in one piece if the model takes it, split at clause ends otherwise.
+async fn pieces(model: &std::sync::Arc<LoadedModel>, text: &str, attempt: Attempt) -> Result<Vec<Vec<u32>>> {
+    if text.len() < LONG {
+        return split(model, text, attempt);
+    }
+    let (model, text) = (model.clone(), text.to_owned());
+    let work = tokio::task::spawn_blocking(move || split(&model, &text, attempt)).await;
+    work.map_err(|error| Error::Inference(format!("a long sentence could not be split: {error}")))?
+}
+
+fn split(model: &LoadedModel, text: &str, attempt: Attempt) -> Result<Vec<Vec<u32>>> {
+    let most = model.engine.spec().max_source;
+    let limit = match attempt {
+        Attempt::SplitAtClauses => (model.tokenizer.encode(text)?.len() / 2).clamp(4, most),
+        _ => most,
+    };
+    // No piece has more tokens than bytes and marks, so that short texts need not be counted.
+    let too_long =
+        |piece: &str| piece.len() + 2 > limit && model.tokenizer.encode(piece).is_ok_and(|ids| ids.len() > limit);
+    let spans = clauses(text, Span::new(0, text.len()), too_long);
+    spans.into_iter().map(|span| model.tokenizer.encode(span.of(text))).collect()
+}
+
+fn search(options: &TranslateOptions, attempt: Attempt, source_tokens: usize) -> SearchOptions {
+    let beam_size = match attempt {
+        Attempt::OtherBeam if options.beam_size == 1 => WIDE,
+        Attempt::OtherBeam => 1,
+        _ => options.beam_size,
+    };
+    SearchOptions {
+        beam_size,
+        length_penalty: options.length_penalty,
+        min_tokens: options.min_tokens,
+        max_tokens: options.token_limit(source_tokens),
+        n_best: options.n_best.min(beam_size),
+        no_repeat_ngram: if attempt == Attempt::BlockedNgrams { 3 } else { 0 },
+        allow_unknown: options.allow_unknown,
+    }
+}
+
+/// The score of pieces together: their log-probability over their length to the power of the penalty.
+#[expect(clippy::cast_precision_loss, reason = "a sentence has far fewer than 2²⁴ tokens")]
+fn score(pieces: &[&Hypothesis], length_penalty: f32) -> f32 {
+    if let [only] = pieces {
+        return only.score;
+    }
+    let length: usize = pieces.iter().map(|piece| piece.ids.len()).sum();
+    pieces.iter().map(|piece| piece.log_prob).sum::<f32>() / (length.max(1) as f32).powf(length_penalty)
+}
+
+fn alternative(model: &LoadedModel, hypothesis: &Hypothesis) -> Alternative {
+    Alternative { text: model.tokenizer.decode(&hypothesis.ids), score: hypothesis.score }
+}
+
+fn normalized(source: &str, restore_half_spaces: bool) -> String {
+    normalize::normalize(source, normalize::Options { restore_half_spaces }).text().to_owned()
+}
+
+impl SentenceTranslation {
+    fn copied(source: &str) -> Self {
+        Self {
+            text: source.to_owned(),
+            score: 0.0,
+            flags: Flags::default(),
+            attempts: 1,
+            alternatives: Vec::new(),
+            source_tokens: 0,
+            target_tokens: 0,
+        }
+    }
+}
