@@ -36,7 +36,8 @@ fn jsonl_accounts_for_every_byte_of_the_source() {
         assert_eq!(paragraph["source_text"], slice(ARTICLE, &paragraph["source_span"]));
         let sentences = paragraph["sentences"].as_array().unwrap();
         let text = paragraph["text"].as_str().unwrap();
-        let targets: Vec<&str> = sentences.iter().map(|sentence| slice(text, &sentence["target_span"])).collect();
+        let targets: Vec<&str> =
+            sentences.iter().map(|sentence| slice(text, &sentence["target_span"])).collect();
         assert_eq!(targets.join(" "), text);
     }
     assert_eq!(events[4]["event"], "summary");
@@ -48,7 +49,8 @@ fn jsonl_accounts_for_every_byte_of_the_source() {
 fn bilingual_shows_every_source_sentence_once() {
     let output = tarjoman(&["translate", "-q", "--format", "bilingual"], ARTICLE);
     let text = String::from_utf8(output.stdout).unwrap();
-    for sentence in ["خبر کوتاه", "دولت بیانیه داد.", "مردم شنیدند.", "هوا خوب است؟", "بله."] {
+    for sentence in ["خبر کوتاه", "دولت بیانیه داد.", "مردم شنیدند.", "هوا خوب است؟", "بله."]
+    {
         assert_eq!(text.lines().filter(|line| *line == sentence).count(), 1, "{text}");
     }
 }
@@ -72,9 +74,13 @@ fn a_file_is_written_whole_and_statistics_beside_it() {
     assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
     let written = std::fs::read_to_string(folder.path().join("out.txt")).unwrap();
     assert_eq!(written.as_bytes(), tarjoman(&["translate", "-q"], ARTICLE).stdout);
-    let stats: Value = serde_json::from_slice(&std::fs::read(folder.path().join("stats.json")).unwrap()).unwrap();
+    let stats: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("stats.json")).unwrap()).unwrap();
     assert_eq!(stats["sentences"], 5);
-    assert!(stats["source_tokens"].as_u64().unwrap() > 5 && stats["target_tokens"].as_u64().unwrap() > 5, "{stats}");
+    assert!(
+        stats["source_tokens"].as_u64().unwrap() > 5 && stats["target_tokens"].as_u64().unwrap() > 5,
+        "{stats}"
+    );
     assert!(stats["seconds"]["decode"].as_f64().unwrap() > 0.0, "{stats}");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3, "no temporary file is left");
 }
@@ -120,19 +126,20 @@ fn bad_input_is_refused_with_its_reason_and_exit_code() {
 
 #[test]
 fn a_spoilt_model_folder_is_refused_by_the_file_at_fault() {
+    type Spoil = fn(Vec<u8>) -> Vec<u8>;
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/fa-en-mini");
-    let truncated = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();
-    let other_shape = |bytes: Vec<u8>| {
+    let truncated: Spoil = |bytes| bytes[..bytes.len() / 2].to_vec();
+    let other_shape: Spoil = |bytes| {
         let mut config: Value = serde_json::from_slice(&bytes).unwrap();
         config["encoder_ffn_dim"] = (config["encoder_ffn_dim"].as_u64().unwrap() + 1).into();
         config.to_string().into_bytes()
     };
-    let cases: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>, &str); 5] = [
-        ("model.safetensors", &truncated, "model.safetensors"),
-        ("config.json", &truncated, "config.json"),
-        ("config.json", &other_shape, "configuration promises"),
-        ("source.spm", &truncated, "source.spm"),
-        ("vocab.json", &truncated, "vocab.json"),
+    let cases: [(&str, Spoil, &str); 5] = [
+        ("model.safetensors", truncated, "model.safetensors"),
+        ("config.json", truncated, "config.json"),
+        ("config.json", other_shape, "configuration promises"),
+        ("source.spm", truncated, "source.spm"),
+        ("vocab.json", truncated, "vocab.json"),
     ];
     for (file, spoil, reason) in cases {
         let folder = TempDir::new().unwrap();
@@ -160,7 +167,8 @@ fn strict_tells_flagged_sentences_by_the_exit_code() {
 
 #[test]
 fn a_reader_that_stops_reading_is_no_error() {
-    let mut child = command(&["translate", "-q"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command(&["translate", "-q"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(ARTICLE.repeat(20).as_bytes()).unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     output.read_line(&mut String::new()).unwrap();
@@ -194,7 +202,8 @@ fn awkward_text_is_translated_with_every_sentence_accounted_for() {
         "中文句子。Ελληνικά.",
         long_sentence.as_str(),
     ] {
-        let output = tarjoman(&["translate", "-q", "--format", "jsonl", "--beam", "1", "--max-attempts", "1"], text);
+        let output =
+            tarjoman(&["translate", "-q", "--format", "jsonl", "--beam", "1", "--max-attempts", "1"], text);
         assert!(output.status.success(), "{text:.40}: {output:?}");
         let events = json_lines(&output.stdout);
         let sentences: usize =

@@ -96,7 +96,11 @@ fn compare(reference: Reference, beam_size: usize, batch: usize, every: usize) {
             differ.push((line, score(best, beam_size), expected.score));
         }
     }
-    println!("{}: beam {beam_size}, batch {batch}: {} lines, {differ:?} differ", reference.folder, chosen.len());
+    println!(
+        "{}: beam {beam_size}, batch {batch}: {} lines, {differ:?} differ",
+        reference.folder,
+        chosen.len()
+    );
     assert!(differ.len() * 100 <= chosen.len(), "more than one line in a hundred differs: {differ:?}");
     assert!(differ.iter().all(|(_, ours, theirs)| (ours - theirs).abs() < TIE), "not tied: {differ:?}");
 }
@@ -108,7 +112,12 @@ fn score(hypothesis: &Hypothesis, beam_size: usize) -> f32 {
 
 fn options(reference: Reference, beam_size: usize) -> SearchOptions {
     // The reference counts the start token, and doesn't forbid `<unk>`.
-    SearchOptions { beam_size, max_tokens: reference.max_length - 1, allow_unknown: true, ..SearchOptions::default() }
+    SearchOptions {
+        beam_size,
+        max_tokens: reference.max_length - 1,
+        allow_unknown: true,
+        ..SearchOptions::default()
+    }
 }
 
 fn load(reference: Reference) -> (Marian, Vec<Vec<u32>>) {
@@ -117,7 +126,8 @@ fn load(reference: Reference) -> (Marian, Vec<Vec<u32>>) {
     let weights = Weights::open(&folder.join("model.safetensors"), &Device::Cpu).unwrap();
     let model = Marian::new(&std::fs::read(&config).unwrap(), &config, &weights, None).unwrap();
     let tokenizer = MarianTokenizer::open(&folder).unwrap();
-    let sources = read("tests/data/flores-dev.fa").lines().map(|line| tokenizer.encode(line).unwrap()).collect();
+    let sources =
+        read("tests/data/flores-dev.fa").lines().map(|line| tokenizer.encode(line).unwrap()).collect();
     (model, sources)
 }
 

@@ -48,7 +48,6 @@ pub(super) enum ModelsCommand {
 }
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(super) struct TranslateArgs {
     /// The file to translate; `-` is standard input.
     #[arg(default_value = "-", value_name = "FILE")]
@@ -62,7 +61,7 @@ pub(super) struct TranslateArgs {
     /// Translate each line as one sentence and print one line for each.
     #[arg(long)]
     pub(super) lines: bool,
-    /// Translate with a server instead of in this process, e.g. http://127.0.0.1:50051.
+    /// Translate with a server instead of in this process, e.g. <http://127.0.0.1:50051>.
     #[arg(long, value_name = "URL", conflicts_with_all = ["threads", "lines", "allow_unknown"])]
     pub(super) server: Option<String>,
     #[command(flatten)]

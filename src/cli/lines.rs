@@ -31,11 +31,15 @@ pub(super) async fn translate(
         summary.source_tokens += line.source_tokens;
         summary.target_tokens += line.target_tokens;
         summary.flagged_sentences += usize::from(!line.flags.is_empty());
-        line.flags.iter().for_each(|flag| count_flag(&mut summary.flag_counts, flag));
+        for flag in line.flags.iter() {
+            count_flag(&mut summary.flag_counts, flag);
+        }
         match format {
             Format::Text => writeln!(output, "{}", one_line(&line.text))?,
             Format::Bilingual => writeln!(output, "{}\t{}", sources[index], one_line(&line.text))?,
-            Format::Jsonl => writeln!(output, "{}", serde_json::to_string(&line).map_err(std::io::Error::from)?)?,
+            Format::Jsonl => {
+                writeln!(output, "{}", serde_json::to_string(&line).map_err(std::io::Error::from)?)?;
+            }
         }
         index += 1;
         progress.advance(1);

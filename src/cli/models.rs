@@ -6,7 +6,7 @@ use crate::translator::Translator;
 
 /// Lists the models that can be used by name.
 pub(super) fn list(json: bool) -> Result<Outcome, Failure> {
-    let models = Translator::built_in(EngineConfig::default())?.models();
+    let models = Translator::built_in(&EngineConfig::default())?.models();
     let text = if json {
         serde_json::to_string_pretty(&models).map_err(std::io::Error::from)? + "\n"
     } else {

@@ -11,7 +11,8 @@ use crate::article::{Article, normalize};
 #[derive(Serialize)]
 struct Sentence<'a> {
     paragraph: usize,
-    sentence: usize,
+    #[serde(rename = "sentence")]
+    index: usize,
     /// UTF-8 bytes, half-open.
     start: usize,
     end: usize,
@@ -25,15 +26,15 @@ pub(super) fn run(args: &SplitArgs) -> Result<Outcome, Failure> {
     let article = Article::parse(input::read(&args.input)?);
     let options = normalize::Options { restore_half_spaces: !args.no_restore_half_spaces };
     let mut lines = Vec::new();
-    let mut sentence = 0;
+    let mut index = 0;
     for (paragraph, spans) in article.paragraphs().iter().enumerate() {
         for span in &spans.sentences {
             let text = span.of(article.source());
             let normalized = args.normalized.then(|| normalize::normalize(text, options).text().to_owned());
-            let line = Sentence { paragraph, sentence, start: span.start, end: span.end, text, normalized };
+            let line = Sentence { paragraph, index, start: span.start, end: span.end, text, normalized };
             serde_json::to_writer(&mut lines, &line).map_err(std::io::Error::from)?;
             lines.push(b'\n');
-            sentence += 1;
+            index += 1;
         }
     }
     print(&lines)?;

@@ -46,7 +46,8 @@ impl Best {
         for (index, chunk) in chunks.iter().enumerate() {
             // A comparison that vectorises decides for most chunks that nothing in them is of interest.
             let threshold = if self.is_full() { self.threshold() } else { f32::NEG_INFINITY };
-            if chunk.iter().fold(false, |any, logit| any | (logit - total + log_prob > threshold)) {
+            let any = chunk.iter().map(|logit| u32::from(logit - total + log_prob > threshold)).sum::<u32>();
+            if any > 0 {
                 self.offer_logits(row, log_prob, total, index * CHUNK, chunk, blocked);
             }
         }

@@ -77,8 +77,8 @@ pub enum Progress {
 
 impl Search {
     /// A search over a model's vocabulary. The number of tokens is held to what the model has positions for.
-    pub fn new(options: SearchOptions, spec: &ModelSpec) -> Self {
-        let options = SearchOptions { max_tokens: options.max_tokens.clamp(1, spec.max_target), ..options };
+    pub fn new(mut options: SearchOptions, spec: &ModelSpec) -> Self {
+        options.max_tokens = options.max_tokens.clamp(1, spec.max_target);
         if options.beam_size == 1 {
             Self::Greedy(Greedy::new(Constraints::new(options, spec)))
         } else {

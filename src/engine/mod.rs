@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-pub use stats::EngineStats;
 use stats::Counters;
+pub use stats::EngineStats;
 
 use crate::decode::{Hypothesis, SearchOptions};
 use crate::model::{ModelSpec, Seq2Seq};

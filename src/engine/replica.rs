@@ -1,8 +1,8 @@
 //! The loop of a replica's thread.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,8 +28,14 @@ pub(super) fn start<M: Seq2Seq>(
         .thread_name(|index| format!("tarjoman-{index}"))
         .build()
         .map_err(|error| failed(&error))?;
-    let mut replica =
-        Replica { model, jobs, waiting: VecDeque::new(), batch: Batch::default(), config: config.clone(), counters };
+    let mut replica = Replica {
+        model,
+        jobs,
+        waiting: VecDeque::new(),
+        batch: Batch::default(),
+        config: config.clone(),
+        counters,
+    };
     std::thread::Builder::new()
         .name("tarjoman-engine".into())
         .spawn(move || threads.install(|| replica.run()))
@@ -55,9 +61,9 @@ impl<M: Seq2Seq> Replica<M> {
                 continue;
             }
             let rows = self.batch.rows();
-            let step = self.counters.decoding(rows, || {
-                catch_unwind(AssertUnwindSafe(|| self.batch.step(&self.model)))
-            });
+            let step = self
+                .counters
+                .decoding(rows, || catch_unwind(AssertUnwindSafe(|| self.batch.step(&self.model))));
             match flatten(step) {
                 Ok(finished) => {
                     for (answer, hypotheses) in finished {
@@ -107,9 +113,9 @@ impl<M: Seq2Seq> Replica<M> {
 
     fn join(&mut self, jobs: Vec<(Vec<u32>, SearchOptions)>, answers: Vec<Answer>) {
         // The answers stay here until the batch has taken the sentences, so that a panic can't lose them.
-        let encoded = self.counters.encoding(|| {
-            catch_unwind(AssertUnwindSafe(|| self.batch.encode(&self.model, &jobs)))
-        });
+        let encoded = self
+            .counters
+            .encoding(|| catch_unwind(AssertUnwindSafe(|| self.batch.encode(&self.model, &jobs))));
         match flatten(encoded) {
             Ok(state) => {
                 let searches = jobs.into_iter().zip(answers).map(|((_, options), answer)| (options, answer));

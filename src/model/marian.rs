@@ -85,7 +85,9 @@ impl Marian {
             [("source", source, self.source_embedding.tokens()), ("target", target, self.spec.vocabulary)]
         {
             if tokenizer > model {
-                return Err(format!("has {tokenizer} {side} tokens, but the model has embeddings for {model}"));
+                return Err(format!(
+                    "has {tokenizer} {side} tokens, but the model has embeddings for {model}"
+                ));
             }
         }
         Ok(())

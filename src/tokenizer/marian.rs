@@ -131,7 +131,10 @@ fn parse_vocabulary(json: &[u8], path: &Path) -> Result<HashMap<String, u32>> {
             Some(seen) if !*seen => *seen = true,
             Some(_) => return Err(broken(format!("gives the id {id} twice, the second time to {piece:?}"))),
             None => {
-                return Err(broken(format!("gives {piece:?} the id {id}, but has only {} pieces", ids.len())));
+                return Err(broken(format!(
+                    "gives {piece:?} the id {id}, but has only {} pieces",
+                    ids.len()
+                )));
             }
         }
     }

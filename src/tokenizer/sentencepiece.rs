@@ -89,7 +89,7 @@ fn entry((index, piece): (usize, &Piece)) -> (String, f64) {
             (format!("\0{index}\0not spelled by any text"), f64::from(piece.score()))
         }
         PieceKind::Normal | PieceKind::UserDefined | PieceKind::Byte => {
-            (piece.piece().to_owned(), f64::from(piece.score()))
+            (piece.text().to_owned(), f64::from(piece.score()))
         }
     }
 }
@@ -109,7 +109,7 @@ struct ModelProto {
 #[derive(Clone, PartialEq, Message)]
 struct Piece {
     #[prost(string, optional, tag = "1")]
-    piece: Option<String>,
+    text: Option<String>,
     #[prost(float, optional, tag = "2")]
     score: Option<f32>,
     #[prost(enumeration = "PieceKind", optional, tag = "3", default = "Normal")]

@@ -46,9 +46,13 @@ impl LoadedModel {
         let path = folder.join("model.safetensors");
         let weights = Weights::open(&path, &Device::Cpu)?;
         let card_path = folder.join("card.json");
-        let mut card = if card_path.exists() { Card::parse(&read(&card_path)?, &card_path)? } else { Card::default() };
+        let mut card =
+            if card_path.exists() { Card::parse(&read(&card_path)?, &card_path)? } else { Card::default() };
         if card.name.is_empty() {
-            let name = folder.canonicalize().ok().and_then(|path| path.file_name().map(|n| n.to_string_lossy().into()));
+            let name = folder
+                .canonicalize()
+                .ok()
+                .and_then(|path| path.file_name().map(|n| n.to_string_lossy().into()));
             card.name = name.unwrap_or_else(|| folder.display().to_string());
         }
         Self::assemble(card, digest_file(&path)?, &config, folder, &weights, tokenizer, engine)
@@ -64,10 +68,12 @@ impl LoadedModel {
         engine: &EngineConfig,
     ) -> Result<Self> {
         let model = Marian::new(config, &folder.join("config.json"), weights, tokenizer.unknown())?;
-        model.check_vocabulary(tokenizer.source_vocabulary(), tokenizer.target_vocabulary()).map_err(|problem| {
-            let remedy = "check that vocab.json and config.json belong to the same model";
-            Error::model_file(folder.join("vocab.json"), problem, remedy)
-        })?;
+        model.check_vocabulary(tokenizer.source_vocabulary(), tokenizer.target_vocabulary()).map_err(
+            |problem| {
+                let remedy = "check that vocab.json and config.json belong to the same model";
+                Error::model_file(folder.join("vocab.json"), problem, remedy)
+            },
+        )?;
         let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
         let info = ModelInfo {
             name: card.name,

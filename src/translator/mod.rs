@@ -35,8 +35,8 @@ pub struct Translator {
 
 impl Translator {
     /// A translator with the built-in model.
-    pub fn built_in(engine: EngineConfig) -> Result<Self> {
-        Self::open(&ModelChoice::BuiltIn, &engine)
+    pub fn built_in(engine: &EngineConfig) -> Result<Self> {
+        Self::open(&ModelChoice::BuiltIn, engine)
     }
 
     /// A translator with one model.
@@ -51,11 +51,13 @@ impl Translator {
 
     /// What the engines of all models have done so far.
     pub fn stats(&self) -> EngineStats {
-        self.models.iter().map(|model| model.engine.stats()).fold(EngineStats::default(), |sum, one| EngineStats {
-            encoding: sum.encoding + one.encoding,
-            decoding: sum.decoding + one.decoding,
-            steps: sum.steps + one.steps,
-            rows: sum.rows + one.rows,
+        self.models.iter().map(|model| model.engine.stats()).fold(EngineStats::default(), |sum, one| {
+            EngineStats {
+                encoding: sum.encoding + one.encoding,
+                decoding: sum.decoding + one.decoding,
+                steps: sum.steps + one.steps,
+                rows: sum.rows + one.rows,
+            }
         })
     }
 
@@ -74,7 +76,11 @@ impl Translator {
         let model = self.model(options.model.as_deref())?;
         let article = Arc::new(Article::parse(source));
         if options.require_persian && is_foreign(article.source()) {
-            return Err(Error::invalid("text", "isn't Persian", "send Persian text, or leave require_persian off"));
+            return Err(Error::invalid(
+                "text",
+                "isn't Persian",
+                "send Persian text, or leave require_persian off",
+            ));
         }
         let start = ArticleStart {
             paragraphs: article.paragraphs().len(),
@@ -181,7 +187,8 @@ impl Progress {
         self.paragraph += 1;
         let article = self.article.clone();
         let paragraph = &article.paragraphs()[index];
-        let source_text = |span: Span| self.options.return_source.then(|| span.of(article.source()).to_owned());
+        let source_text =
+            |span: Span| self.options.return_source.then(|| span.of(article.source()).to_owned());
         let mut text = String::new();
         let mut sentences = Vec::with_capacity(paragraph.sentences.len());
         for &source_span in &paragraph.sentences {

@@ -46,8 +46,10 @@ pub(super) async fn translate_sentence(
     let given: Flags = is_foreign(source).then_some(Flag::WrongLanguage).into_iter().collect();
     let plain = normalized(source, false);
     let restored = if options.restore_half_spaces { normalized(source, true) } else { plain.clone() };
-    let situation =
-        Situation { restored: restored != plain, has_clauses: restored.trim_end_matches(CLAUSE_ENDS).contains(CLAUSE_ENDS) };
+    let situation = Situation {
+        restored: restored != plain,
+        has_clauses: restored.trim_end_matches(CLAUSE_ENDS).contains(CLAUSE_ENDS),
+    };
     let mut ladder = Ladder::new(options.max_attempts, situation);
     let mut source_tokens = 0;
     let mut attempts = 0;
@@ -124,8 +126,9 @@ fn split(model: &LoadedModel, text: &str, attempt: Attempt) -> Result<Vec<Vec<u3
         _ => most,
     };
     // No piece has more tokens than bytes and marks, so that short texts need not be counted.
-    let too_long =
-        |piece: &str| piece.len() + 2 > limit && model.tokenizer.encode(piece).is_ok_and(|ids| ids.len() > limit);
+    let too_long = |piece: &str| {
+        piece.len() + 2 > limit && model.tokenizer.encode(piece).is_ok_and(|ids| ids.len() > limit)
+    };
     let spans = clauses(text, Span::new(0, text.len()), too_long);
     spans.into_iter().map(|span| model.tokenizer.encode(span.of(text))).collect()
 }

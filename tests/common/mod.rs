@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The translator with the built-in model.
 pub(crate) fn translator() -> Translator {
-    Translator::built_in(EngineConfig::default()).expect("the built-in model loads")
+    Translator::built_in(&EngineConfig::default()).expect("the built-in model loads")
 }
 
 /// An article that takes far longer to translate than any test waits: what is seen of it is seen before its end.

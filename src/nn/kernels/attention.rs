@@ -20,7 +20,10 @@ pub struct KvRun<'a> {
 /// # Panics
 /// When `heads` doesn't divide the features.
 pub fn attend(query: &[f32], heads: usize, runs: &[KvRun<'_>], scores: &mut Vec<f32>, output: &mut [f32]) {
-    assert!(heads > 0 && query.len() % heads == 0 && output.len() == query.len(), "the heads' shape");
+    assert!(
+        heads > 0 && query.len().is_multiple_of(heads) && output.len() == query.len(),
+        "the heads' shape"
+    );
     Arch::new().dispatch(Attend { query, heads, runs, scores, output });
 }
 

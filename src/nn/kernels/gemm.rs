@@ -67,7 +67,7 @@ impl PackedMatrix {
 /// # Panics
 /// When a slice's length isn't its shape's.
 pub fn matmul(input: &[f32], weight: &PackedMatrix, bias: Option<&[f32]>, output: &mut [f32]) {
-    let rows = if weight.inputs == 0 { 0 } else { input.len() / weight.inputs };
+    let rows = input.len().checked_div(weight.inputs).unwrap_or(0);
     assert_eq!(input.len(), rows * weight.inputs, "the input's shape");
     assert_eq!(output.len(), rows * weight.outputs, "the output's shape");
     assert!(bias.is_none_or(|bias| bias.len() == weight.outputs), "the bias' shape");

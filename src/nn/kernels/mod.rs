@@ -3,6 +3,11 @@
 //! Every kernel computes a row on its own and in a fixed order, whatever rows lie beside it and however many
 //! threads share the work: a sentence gets the same numbers alone and in any batch.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a kernel's parts must be compiled for the instruction set of its caller"
+)]
+
 mod attention;
 mod gemm;
 mod norm;
