@@ -11,20 +11,20 @@ pub(super) fn fold(source: &str) -> (String, Map) {
             Role::Letter(letter) => folder.letter(letter, c, at),
             Role::Letters(letters) => folder.letters(letters, at),
             Role::Mark(mark) => folder.mark(mark, at),
-            Role::Space => folder.space(at),
+            Role::Space => folder.space(c, at),
             Role::Joint(joint) => folder.joint(joint, at),
             Role::Nothing => {}
         }
     }
-    folder.end();
+    folder.word_end();
     folder.out.finish(source.len())
 }
 
 /// What has been written, and what waits for the next visible character.
 struct Folder {
     out: Builder,
-    /// Where the white space before the next character began.
-    space: Option<usize>,
+    /// The white space before the next character: its first character and where that stands.
+    space: Option<(char, usize)>,
     /// What stands between the last character, or the space, and the next character.
     joint: Option<(Joint, usize)>,
 }
@@ -56,10 +56,10 @@ impl Folder {
         }
     }
 
-    fn space(&mut self, at: usize) {
-        self.word_end(at);
+    fn space(&mut self, source: char, at: usize) {
+        self.word_end();
         if self.space.is_none() && self.out.last().is_some() {
-            self.space = Some(at);
+            self.space = Some((source, at));
         }
     }
 
@@ -90,7 +90,7 @@ impl Folder {
     }
 
     /// Writes what waits at the end of a word, white space or the text's end following.
-    fn word_end(&mut self, _at: usize) {
+    fn word_end(&mut self) {
         let Some((joint, at)) = self.joint.take() else { return };
         let stands_alone = self.space.is_some() || self.out.last().is_none();
         match joint {
@@ -118,13 +118,11 @@ impl Folder {
     }
 
     fn write_space(&mut self) {
-        if let Some(at) = self.space.take() {
-            self.out.replace(" ", at);
+        match self.space.take() {
+            Some((' ', at)) => self.out.keep(" ", at),
+            Some((_, at)) => self.out.replace(" ", at),
+            None => {}
         }
-    }
-
-    fn end(&mut self) {
-        self.word_end(0);
     }
 }
 

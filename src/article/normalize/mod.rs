@@ -87,3 +87,6 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
 fn ceil_char_boundary(text: &str, at: usize) -> usize {
     text.ceil_char_boundary(at.min(text.len()))
 }
+
+#[cfg(test)]
+mod tests;
