@@ -11,6 +11,9 @@ mod words;
 use verbs::{follows_mi, is_participle};
 use words::WORDS;
 
+/// The half-space.
+const ZWNJ: char = '\u{200C}';
+
 /// A place where a half-space was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HalfSpace {
@@ -25,16 +28,17 @@ pub fn restore(text: &str) -> Vec<HalfSpace> {
     let mut lost = Vec::new();
     let mut previous: Option<(usize, &str)> = None;
     for (start, word) in words_of(text) {
+        let before_half_space = text[start + word.len()..].starts_with(ZWNJ);
         if let Some((before, last)) = previous
             && before + last.len() + 1 == start
             && text.as_bytes()[start - 1] == b' '
+            && !before_half_space
             && belong_together(last, word)
         {
             lost.push(HalfSpace { at: start - 1, replaces_space: true });
         }
         // A word with a half-space in it was spelled with care.
-        let careful =
-            text[..start].ends_with('\u{200C}') || text[start + word.len()..].starts_with('\u{200C}');
+        let careful = before_half_space || text[..start].ends_with(ZWNJ);
         if !careful && let Some(at) = within(word) {
             lost.push(HalfSpace { at: start + at, replaces_space: false });
         }

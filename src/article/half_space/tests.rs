@@ -2,8 +2,6 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-const ZWNJ: char = '\u{200C}';
-
 fn restored(text: &str) -> String {
     let mut result = String::new();
     let mut done = 0;

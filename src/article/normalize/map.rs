@@ -33,7 +33,7 @@ impl Map {
             return Span::new(0, self.original_len);
         }
         let start = self.position(span.start, false);
-        let end = if span.is_empty() { start } else { self.position(span.end, true) };
+        let end = self.position(span.end, true);
         Span::new(start, end.max(start))
     }
 
