@@ -1,12 +1,29 @@
 //! Logs on standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging: what `TARJOMAN_LOG` asks for (in the syntax of `tracing`'s `EnvFilter`), else warnings, or
-/// everything of note with `verbose`.
-pub fn start(verbose: bool) {
-    let default = if verbose { "tarjoman=debug,info" } else { "warn" };
-    let filter = EnvFilter::try_from_env("TARJOMAN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    // A second call, in a test perhaps, keeps the first one's settings.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+/// Where a user says what is logged, the first one that is set, in the syntax of [`EnvFilter`].
+const VARIABLES: [&str; 2] = ["TARJOMAN_LOG", "RUST_LOG"];
+
+/// Starts logging what the environment variable `TARJOMAN_LOG`, else `RUST_LOG`, else `default` asks for.
+pub fn start(default: &str) {
+    let set = VARIABLES.into_iter().find_map(|name| Some((name, std::env::var(name).ok()?)));
+    let (filter, ignored) = match set.as_ref().map(|(name, filter)| (name, EnvFilter::try_new(filter))) {
+        Some((_, Ok(filter))) => (filter, None),
+        Some((name, Err(error))) => (EnvFilter::new(default), Some((*name, error))),
+        None => (EnvFilter::new(default), None),
+    };
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        // It would panic where standard error is closed.
+        .log_internal_errors(false)
+        // A second call, in a test perhaps, keeps the first one's settings.
+        .try_init();
+    if let Some((name, error)) = ignored {
+        tracing::warn!("{name} is ignored, as it can't be read: {error}");
+    }
 }

@@ -85,6 +85,65 @@ fn a_file_is_written_whole_and_statistics_beside_it() {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3, "no temporary file is left");
 }
 
+/// Moving the finished file into place once put a file where a device had been.
+#[test]
+fn an_output_that_is_no_plain_file_stays_what_it_is() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("target.txt"), "old").unwrap();
+    std::os::unix::fs::symlink("target.txt", path("link")).unwrap();
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    let expected = tarjoman(&["translate", "-q"], ARTICLE).stdout;
+
+    let output = run(command(&["translate", "-q", "-o", "link"]).current_dir(&folder), ARTICLE);
+    assert!(output.status.success(), "{output:?}");
+    assert!(path("link").is_symlink());
+    assert_eq!(std::fs::read(path("target.txt")).unwrap(), expected);
+
+    let mut reader = Command::new("cat").arg(path("pipe")).stdout(Stdio::piped()).spawn().unwrap();
+    let output = run(command(&["translate", "-q", "-o", "pipe"]).current_dir(&folder), ARTICLE);
+    if path("pipe").is_file() {
+        // Nobody will ever write to the pipe that it waits for.
+        reader.kill().unwrap();
+    }
+    assert_eq!(reader.wait_with_output().unwrap().stdout, expected, "{output:?}");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_failed_translation_leaves_the_old_output() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("out.txt"), "old").unwrap();
+    let arguments = ["translate", "-o", "out.txt", "--require-persian"];
+    let output = run(command(&arguments).current_dir(&folder), "This isn't a Persian sentence.\n");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--require-persian"), "{output:?}");
+    assert_eq!(std::fs::read(folder.path().join("out.txt")).unwrap(), b"old");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn a_blank_line_is_no_sentence_in_the_statistics() {
+    let folder = TempDir::new().unwrap();
+    let arguments = ["translate", "-q", "--lines", "--beam", "1", "--stats", "stats.json"];
+    let output = run(command(&arguments).current_dir(&folder), "\u{feff}سلام\r\n\r\n  \r\nهوا خوب است");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let blank: Vec<bool> = text.lines().map(str::is_empty).collect();
+    assert_eq!(blank, [false, true, true, false], "{text:?}");
+    let stats = std::fs::read(folder.path().join("stats.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&stats).unwrap()["sentences"], 2);
+}
+
+#[test]
+fn text_without_anything_visible_is_nothing_to_translate() {
+    for text in ["", " \n\t\r\n", "\u{feff}", "\u{200c}\n\u{200f}"] {
+        let output = tarjoman(&["translate"], text);
+        assert_eq!(output.status.code(), Some(1), "{text:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to translate"), "{output:?}");
+        assert!(output.stdout.is_empty(), "{text:?}");
+    }
+}
+
 #[test]
 fn split_prints_spans_of_the_source() {
     let output = tarjoman(&["split", "--normalized"], ARTICLE);
@@ -176,6 +235,23 @@ fn a_reader_that_stops_reading_is_no_error() {
     assert!(child.wait().unwrap().success());
 }
 
+/// `eprintln` panics where nobody reads standard error.
+#[test]
+fn notes_and_errors_that_nobody_reads_are_no_panic() {
+    for (input, code) in [(ARTICLE, 0), ("", 1)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = command(&["translate"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(writer)
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
+}
+
 #[test]
 fn a_server_translates_as_the_command_line_does() {
     let mut server = command(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
@@ -185,8 +261,9 @@ fn a_server_translates_as_the_command_line_does() {
     let url = format!("http://{}", line.trim().strip_prefix("listening on ").unwrap());
     let remote = tarjoman(&["translate", "--server", &url], ARTICLE);
     let local = tarjoman(&["translate"], ARTICLE);
-    server.kill().unwrap();
-    server.wait().unwrap();
+    let stopped = Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    assert!(server.wait().unwrap().success(), "a server that is told to stop ends in order");
     assert!(remote.status.success(), "{remote:?}");
     assert_eq!(remote.stdout, local.stdout);
 }

@@ -3,31 +3,51 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::EngineConfig;
 use crate::options::TranslateOptions;
 
 /// Translates Persian articles into English.
 #[derive(Debug, Parser)]
-#[command(name = "tarjoman", version, about, max_term_width = 100)]
+#[command(name = "tarjoman", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub(super) struct Invocation {
     #[command(subcommand)]
     pub(super) command: Command,
-    /// Log what happens to standard error.
+    #[command(flatten)]
+    pub(super) verbosity: Verbosity,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all well, 1 failed, 2 wrong usage, 3 some sentences flagged (only with --strict).
+Environment: TARJOMAN_LOG or RUST_LOG says what is logged to standard error, e.g. tarjoman=debug.";
+
+/// How much is told on standard error.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Verbosity {
+    /// Log what happens to standard error; twice for details.
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(super) verbose: u8,
+    /// Tell nothing but errors on standard error.
     #[arg(short, long, global = true)]
-    pub(super) verbose: bool,
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Translate a file or standard input.
+    ///
+    /// Every sentence's translation is checked, and tried again in other ways while a check fails. What still fails
+    /// is written all the same, and flagged: in `bilingual` and `jsonl`, and counted on standard error.
     Translate(TranslateArgs),
     /// Serve translations over gRPC.
     Serve(ServeArgs),
     /// Split a text into sentences, one JSON object a line.
+    ///
+    /// Each object has `paragraph` and `sentence`, counted from 0 over the whole text; `start` and `end`, the
+    /// half-open range of UTF-8 bytes in the text; and `text`. With --normalized, also `normalized`.
     Split(SplitArgs),
-    /// The models.
+    /// See which models can be used.
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Print a shell's completion script.
@@ -52,46 +72,44 @@ pub(super) struct TranslateArgs {
     /// The file to translate; `-` is standard input.
     #[arg(default_value = "-", value_name = "FILE")]
     pub(super) input: PathBuf,
-    /// Where the translation is written instead of standard output.
+    /// Write the translation to a file, which appears once it is complete, instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// How it is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
-    /// Translate each line as one sentence and print one line for each.
+    /// Translate each line as one sentence and write one line for each, an empty one for an empty one.
     #[arg(long)]
     pub(super) lines: bool,
-    /// Translate with a server instead of in this process, e.g. <http://127.0.0.1:50051>.
+    /// Translate with a server instead of in this process, e.g. `http://127.0.0.1:50051`.
     #[arg(long, value_name = "URL", conflicts_with_all = ["threads", "lines", "allow_unknown"])]
     pub(super) server: Option<String>,
     #[command(flatten)]
     pub(super) model: ModelArgs,
     #[command(flatten)]
     pub(super) options: OptionArgs,
-    /// Write sentences, tokens, seconds by stage and peak memory to a file, as JSON.
+    /// Write counts of sentences and tokens, seconds by stage and peak memory to a file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(super) stats: Option<PathBuf>,
     /// End with exit code 3 if a sentence is flagged.
     #[arg(long)]
     pub(super) strict: bool,
-    /// Print nothing but the translation and errors.
-    #[arg(short, long)]
-    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// The English text, with the source's own line ends.
+    /// The English text, with the source's own line ends between paragraphs.
     Text,
-    /// Each sentence and its translation, to be read side by side.
+    /// Each sentence with its translations below, and in brackets what the checks found.
     Bilingual,
-    /// JSON objects, one a line: a start, each paragraph, a summary.
+    /// JSON objects, one a line, whose `event` is `start`, `paragraph` (each in order) or `summary`; with --lines,
+    /// one object for each line.
     Jsonl,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
-    /// The model: a name from `tarjoman models list`, or the path of a folder.
+    /// The model: a name from `tarjoman models list`, or the path of a model's folder.
     #[arg(long, value_name = "NAME|PATH")]
     pub(super) model: Option<String>,
     /// What the model computes in.
@@ -120,28 +138,29 @@ pub(super) struct OptionArgs {
     /// Width of the beam, 1 (greedy) to 16.
     #[arg(long, value_name = "N", default_value_t = TranslateOptions::default().beam_size)]
     beam: usize,
-    /// Exponent of the length that a translation's log-probability is divided by.
+    /// Exponent of the length that a translation's log-probability is divided by, -5 to 5: above 0 favours long
+    /// translations.
     #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     length_penalty: f32,
-    /// Target tokens allowed per source token.
+    /// Target tokens allowed per source token, 0.5 to 20; every sentence may have 32 more.
     #[arg(long, value_name = "X", default_value_t = TranslateOptions::default().max_expansion)]
     max_expansion: f32,
     /// Least number of tokens of a sentence's translation.
     #[arg(long, value_name = "N", default_value_t = 0)]
     min_tokens: usize,
-    /// Largest number of tokens of a sentence's translation.
+    /// Largest number of tokens of a sentence's translation, 1 to 4096.
     #[arg(long, value_name = "N", default_value_t = TranslateOptions::default().max_tokens)]
     max_tokens: usize,
-    /// Translations of each sentence, at most as many as the beam is wide.
+    /// Translations of each sentence in `bilingual` and `jsonl`, at most as many as the beam is wide.
     #[arg(long, value_name = "N", default_value_t = 1)]
     n_best: usize,
-    /// How often a sentence may be tried while its translation fails a check.
+    /// How often a sentence may be tried in all while its translation fails a check, 1 to 6.
     #[arg(long, value_name = "N", default_value_t = TranslateOptions::default().max_attempts)]
     max_attempts: usize,
-    /// Leave lost half-spaces as they are.
+    /// Leave half-spaces (ZWNJ) that the text has lost as they are.
     #[arg(long)]
     no_restore_half_spaces: bool,
-    /// Refuse a text that isn't Persian.
+    /// Refuse a text that isn't Persian instead of flagging its sentences.
     #[arg(long)]
     require_persian: bool,
     /// Let the model produce `<unk>`, as Hugging Face's own code does.
@@ -170,7 +189,7 @@ impl OptionArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free one. Standard error tells which, as `listening on ADDRESS`.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50051")]
     pub(super) listen: SocketAddr,
     #[command(flatten)]
@@ -182,7 +201,7 @@ pub(super) struct SplitArgs {
     /// The file to split; `-` is standard input.
     #[arg(default_value = "-", value_name = "FILE")]
     pub(super) input: PathBuf,
-    /// Add what the model will see.
+    /// Add to each sentence what the model will see of it.
     #[arg(long)]
     pub(super) normalized: bool,
     /// Leave lost half-spaces as they are in what the model will see.

@@ -1,17 +1,20 @@
 //! `translate --lines`: one sentence a line.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use futures::TryStreamExt;
 
 use super::args::Format;
 use super::failure::Failure;
+use super::format;
 use super::progress::Progress;
 use crate::options::TranslateOptions;
 use crate::translation::ArticleSummary;
 use crate::translator::{Translator, count_flag};
 
 /// Translates each line of a text and writes one line for each, whatever its translation contains.
+///
+/// A sentence in the summary is a line that isn't blank.
 pub(super) async fn translate(
     translator: &Translator,
     text: &str,
@@ -20,14 +23,20 @@ pub(super) async fn translate(
     output: &mut dyn Write,
     progress: &Progress,
 ) -> Result<ArticleSummary, Failure> {
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let sources = lines.clone();
-    let mut summary = ArticleSummary { sentences: lines.len(), ..ArticleSummary::default() };
-    progress.start(lines.len());
+    let model = translator.models().swap_remove(0);
+    progress.note(&model.note);
+    let sources: Vec<&str> = text.lines().collect();
+    progress.start(sources.len());
+    let lines = sources.iter().map(|&line| line.to_owned()).collect();
     let mut translated = translator.translate_lines(lines, options)?;
-    let mut index = 0;
-    while let Some(line) = translated.try_next().await? {
-        summary.attempts += line.attempts;
+    let mut summary = ArticleSummary::default();
+    for source in sources {
+        let ended = || Failure::Failed("the translation ended early".into());
+        let line = translated.try_next().await?.ok_or_else(ended)?;
+        if !source.trim().is_empty() {
+            summary.sentences += 1;
+            summary.attempts += line.attempts;
+        }
         summary.source_tokens += line.source_tokens;
         summary.target_tokens += line.target_tokens;
         summary.flagged_sentences += usize::from(!line.flags.is_empty());
@@ -36,19 +45,27 @@ pub(super) async fn translate(
         }
         match format {
             Format::Text => writeln!(output, "{}", one_line(&line.text))?,
-            Format::Bilingual => writeln!(output, "{}\t{}", sources[index], one_line(&line.text))?,
-            Format::Jsonl => {
-                writeln!(output, "{}", serde_json::to_string(&line).map_err(std::io::Error::from)?)?;
+            Format::Bilingual => {
+                writeln!(
+                    output,
+                    "{}\t{}{}",
+                    one_line(source),
+                    one_line(&line.text),
+                    format::notes(line.flags)
+                )?;
             }
+            Format::Jsonl => writeln!(output, "{}", serde_json::to_string(&line).map_err(io::Error::from)?)?,
         }
-        index += 1;
         progress.advance(1);
     }
     output.flush()?;
     Ok(summary)
 }
 
-/// A copied line may hold line ends of other kinds than the input's.
+/// What may end a line, and the tab between source and translation. A translation that is a copy of its source may
+/// hold line ends of other kinds than the input's.
+const NOT_IN_A_LINE: [char; 7] = ['\t', '\r', '\u{B}', '\u{C}', '\u{85}', '\u{2028}', '\u{2029}'];
+
 fn one_line(text: &str) -> String {
-    text.replace(['\r', '\u{B}', '\u{C}', '\u{85}', '\u{2028}', '\u{2029}'], " ")
+    text.replace(NOT_IN_A_LINE, " ")
 }

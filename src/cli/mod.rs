@@ -1,11 +1,19 @@
-//! The command line: clap types and one file for each command.
+//! The command line: its arguments, one file for each command, and what they share.
+//!
+//! - `args`: the arguments, as clap reads them
+//! - `translate`, `lines`, `serve`, `split`, `models`, `completions`: the commands
+//! - `input`, `output`, `format`: what is read and what is written
+//! - `progress`, `stats`: what is told of a translation
+//! - `failure`: how a command ends
 
 mod args;
+mod completions;
 mod failure;
 mod format;
 mod input;
 mod lines;
 mod models;
+mod output;
 mod progress;
 mod serve;
 mod split;
@@ -14,42 +22,46 @@ mod translate;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
-use args::{Command, Invocation, ModelsCommand};
-use failure::{Failure, Outcome};
+use args::{Command, Invocation, ModelsCommand, Verbosity};
+use failure::{Failure, Outcome, tell};
 
 /// Parses the arguments, runs the command, and maps how it ended to an exit code: 0 all well, 1 failed, 2 wrong
 /// usage, 3 translated but some sentences flagged (only with `--strict`).
 pub fn run() -> ExitCode {
-    let invocation = Invocation::parse();
-    crate::telemetry::start(invocation.verbose);
-    match command(invocation.command) {
+    let Invocation { command, verbosity } = Invocation::parse();
+    crate::telemetry::start(log_filter(verbosity));
+    match dispatch(command, verbosity.quiet) {
         Ok(Outcome::Done) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Ok(Outcome::Flagged) => ExitCode::from(3),
         Err(Failure::Usage(problem)) => {
-            eprintln!("error: {problem}\n\nFor more information, try '--help'.");
+            tell(&format!("error: {problem}\n\nFor more information, try '--help'."));
             ExitCode::from(2)
         }
         Err(Failure::Failed(problem)) => {
-            eprintln!("error: {problem}");
+            tell(&format!("error: {problem}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn command(command: Command) -> Result<Outcome, Failure> {
+fn dispatch(command: Command, quiet: bool) -> Result<Outcome, Failure> {
     match command {
-        Command::Translate(args) => runtime()?.block_on(translate::run(args)),
-        Command::Serve(args) => runtime()?.block_on(serve::run(args)),
+        Command::Translate(args) => runtime()?.block_on(translate::run(args, quiet)),
+        Command::Serve(args) => runtime()?.block_on(serve::run(args, quiet)),
         Command::Split(args) => split::run(&args),
         Command::Models(ModelsCommand::List { json }) => models::list(json),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Invocation::command(), "tarjoman", &mut script);
-            failure::print(&script)?;
-            Ok(Outcome::Done)
-        }
+        Command::Completions { shell } => completions::run(shell),
+    }
+}
+
+fn log_filter(verbosity: Verbosity) -> &'static str {
+    match (verbosity.quiet, verbosity.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, _) => "info,tarjoman=debug",
     }
 }
 

@@ -1,12 +1,14 @@
-//! What is told on standard error.
+//! What is told of a translation on standard error.
 
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::failure::tell;
 use crate::translation::ArticleSummary;
 
-/// A progress bar on standard error, where that is a terminal and the output isn't written to the same one.
+/// A progress bar on standard error, where that is a terminal and the translation isn't written to a terminal too:
+/// there the text itself shows how far it is, and a bar at the end of an unfinished line would garble it.
 pub(super) struct Progress {
     bar: ProgressBar,
     quiet: bool,
@@ -32,20 +34,48 @@ impl Progress {
     /// Says something that a user should know.
     pub(super) fn note(&self, note: &str) {
         if !self.quiet && !note.is_empty() {
-            self.bar.suspend(|| eprintln!("note: {note}"));
+            self.bar.suspend(|| tell(&format!("note: {note}")));
         }
     }
 
     /// Clears the bar and says what was flagged.
     pub(super) fn finish(&self, summary: &ArticleSummary) {
         self.bar.finish_and_clear();
-        if self.quiet || summary.flagged_sentences == 0 {
-            return;
+        if !self.quiet && summary.flagged_sentences > 0 {
+            tell(&flagged(summary));
         }
-        eprintln!("{} of {} sentences flagged:", summary.flagged_sentences, summary.sentences);
-        for count in &summary.flag_counts {
-            let name = count.flag.name().replace('_', " ");
-            eprintln!("  {:>4}  {name}: {}", count.sentences, count.flag.describe());
-        }
+    }
+}
+
+fn flagged(summary: &ArticleSummary) -> String {
+    let total = format!("{} of {} sentences flagged:", summary.flagged_sentences, summary.sentences);
+    let counts = summary.flag_counts.iter().map(|count| {
+        let name = count.flag.name().replace('_', " ");
+        format!("  {:>4}  {name}: {}", count.sentences, count.flag.describe())
+    });
+    std::iter::once(total).chain(counts).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::review::Flag;
+    use crate::translation::FlagCount;
+
+    #[test]
+    fn flags_are_counted_and_explained() {
+        let count = |flag, sentences| FlagCount { flag, sentences };
+        let summary = ArticleSummary {
+            sentences: 12,
+            flagged_sentences: 3,
+            flag_counts: vec![count(Flag::LengthRatio, 1), count(Flag::NumbersDiffer, 2)],
+            ..ArticleSummary::default()
+        };
+        let words = flagged(&summary);
+        let lines: Vec<_> = words.lines().collect();
+        assert_eq!(lines[0], "3 of 12 sentences flagged:");
+        assert_eq!(lines[1], format!("     1  length ratio: {}", Flag::LengthRatio.describe()));
+        assert_eq!(lines[2], format!("     2  numbers differ: {}", Flag::NumbersDiffer.describe()));
+        assert_eq!(lines.len(), 3);
     }
 }

@@ -1,30 +1,69 @@
 //! `serve`.
 
+use std::io;
+
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::args::ServeArgs;
-use super::failure::{Failure, Outcome};
+use super::failure::{Failure, Outcome, tell};
 use crate::hub::ModelChoice;
 use crate::server::{ServerLimits, serve};
 use crate::translator::Translator;
 
-/// Serves until SIGINT or SIGTERM, then lets calls under way finish.
-pub(super) async fn run(args: ServeArgs) -> Result<Outcome, Failure> {
+/// Serves until SIGINT or SIGTERM, then lets the articles in progress end; a second signal cuts them off.
+pub(super) async fn run(args: ServeArgs, quiet: bool) -> Result<Outcome, Failure> {
     let choice = ModelChoice::resolve(args.model.model.as_deref())?;
     let translator = Translator::open(&choice, &args.model.engine())?;
-    let failed = |error: std::io::Error| Failure::Failed(format!("--listen {}: {error}", args.listen));
+    let models = translator.models();
+    let failed = |error: io::Error| Failure::Failed(format!("--listen {}: {error}", args.listen));
     let listener = TcpListener::bind(args.listen).await.map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    eprintln!("listening on {}", listener.local_addr().map_err(failed)?);
-    let shutdown = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        eprintln!("shutting down");
+    let address = listener.local_addr().map_err(failed)?;
+    let no_signals = |error: io::Error| Failure::Failed(format!("can't wait for signals: {error}"));
+    let mut signals = Signals::new().map_err(no_signals)?;
+    // Told even when quiet: with port 0 there is no other way to know it.
+    tell(&format!("listening on {address}"));
+    for model in models.iter().filter(|model| !quiet && !model.note.is_empty()) {
+        tell(&format!("note: {}", model.note));
+    }
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async {
+        // An error here is the sender dropped, which is as good a reason to stop.
+        let _ = stopped.await;
     };
-    serve(listener, translator, shutdown, ServerLimits::default()).await?;
+    let mut server = std::pin::pin!(serve(listener, translator, shutdown, ServerLimits::default()));
+    tokio::select! {
+        ended = &mut server => return Ok(ended.map(|()| Outcome::Done)?),
+        () = signals.next() => {}
+    }
+    if !quiet {
+        tell("finishing the articles in progress; another signal cuts them off");
+    }
+    let _ = stop.send(());
+    tokio::select! {
+        ended = &mut server => ended?,
+        () = signals.next() => {}
+    }
     Ok(Outcome::Done)
+}
+
+/// The signals that ask a process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::article::{Article, normalize};
 #[derive(Serialize)]
 struct Sentence<'a> {
     paragraph: usize,
+    /// Counted from 0 over the whole text.
     #[serde(rename = "sentence")]
     index: usize,
     /// UTF-8 bytes, half-open.

@@ -1,8 +1,6 @@
 //! `translate`.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::Write;
 use std::time::Instant;
 
 use futures::TryStreamExt;
@@ -10,61 +8,72 @@ use futures::stream::BoxStream;
 
 use super::args::{Format, TranslateArgs};
 use super::failure::{Failure, Outcome};
+use super::output::Output;
 use super::progress::Progress;
 use super::stats::Stats;
 use super::{format, input, lines};
+use crate::article::paragraphs::paragraphs;
 use crate::client::Client;
 use crate::hub::ModelChoice;
 use crate::translation::{ArticleSummary, Event};
 use crate::translator::Translator;
 
 /// Translates a file or standard input, in this process or with a server.
-pub(super) async fn run(args: TranslateArgs) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: TranslateArgs, quiet: bool) -> Result<Outcome, Failure> {
     let mut options = args.options.options(args.format != Format::Text);
     options.validate()?;
-    let text = input::read(&args.input)?;
-    if !args.lines && text.trim().is_empty() {
-        return Err(Failure::Failed(format!("{}: there is nothing to translate", args.input.display())));
+    let engine = match &args.server {
+        None => Engine::Local(ModelChoice::resolve(args.model.model.as_deref())?),
+        Some(url) => Engine::Server(url),
+    };
+    let progress = Progress::new(quiet, args.output.is_some());
+    if input::is_typed(&args.input) {
+        progress.note("reading standard input up to its end (Ctrl-D)");
     }
-    let progress = Progress::new(args.quiet, args.output.is_some());
-    let begun = Instant::now();
-    let translator = if args.server.is_some() { None } else { Some(local(&args, &progress)?) };
-    let load = begun.elapsed();
-    let begun = Instant::now();
+    let text = input::read(&args.input)?;
+    if !args.lines && paragraphs(&text).is_empty() {
+        let name = input::name(&args.input);
+        return Err(Failure::Failed(format!("{name}: there is nothing to translate in it")));
+    }
     let mut output = Output::create(args.output.as_deref())?;
-    let summary = match (&translator, &args.server) {
-        (Some(translator), _) if args.lines => {
-            lines::translate(translator, &text, options, args.format, output.writer(), &progress).await?
+
+    let mut begun = Instant::now();
+    let (summary, stats) = match engine {
+        Engine::Local(choice) => {
+            let translator = Translator::open(&choice, &args.model.engine())?;
+            let load = begun.elapsed();
+            begun = Instant::now();
+            let summary = if args.lines {
+                lines::translate(&translator, &text, options, args.format, output.writer(), &progress).await?
+            } else {
+                write(translator.translate(text, options)?, args.format, output.writer(), &progress).await?
+            };
+            let stats = Stats::new(&summary, Some(load), begun.elapsed(), Some(translator.stats()));
+            (summary, stats)
         }
-        (Some(translator), _) => {
-            let events = translator.translate(text, options)?;
-            write(events, args.format, output.writer(), &progress).await?
-        }
-        (None, server) => {
+        Engine::Server(url) => {
             options.model.clone_from(&args.model.model);
-            let client = Client::connect(server.as_deref().unwrap_or_default()).await?;
-            write(client.translate(text, &options).await?, args.format, output.writer(), &progress).await?
+            let events = Client::connect(url).await?.translate(text, &options).await?;
+            let summary = write(events, args.format, output.writer(), &progress).await?;
+            let stats = Stats::new(&summary, None, begun.elapsed(), None);
+            (summary, stats)
         }
     };
     output.finish()?;
     progress.finish(&summary);
     if let Some(path) = &args.stats {
-        let engine = translator.as_ref().map(Translator::stats);
-        Stats::new(&summary, load, begun.elapsed(), engine).write(path)?;
+        stats.write(path)?;
     }
     Ok(if args.strict && summary.flagged_sentences > 0 { Outcome::Flagged } else { Outcome::Done })
 }
 
-/// The translator in this process, with a notice of what its model is good for.
-fn local(args: &TranslateArgs, progress: &Progress) -> Result<Translator, Failure> {
-    let choice = ModelChoice::resolve(args.model.model.as_deref())?;
-    let translator = Translator::open(&choice, &args.model.engine())?;
-    for model in translator.models() {
-        progress.note(&model.note);
-    }
-    Ok(translator)
+/// Who translates.
+enum Engine<'a> {
+    Local(ModelChoice),
+    Server(&'a str),
 }
 
+/// Writes each event of an article as soon as it comes.
 async fn write(
     mut events: BoxStream<'static, crate::Result<Event>>,
     format: Format,
@@ -73,55 +82,16 @@ async fn write(
 ) -> Result<ArticleSummary, Failure> {
     let mut summary = None;
     while let Some(event) = events.try_next().await? {
+        if let Event::Start(start) = &event {
+            progress.note(&start.model.note);
+            progress.start(start.sentences);
+        }
         format::write(output, format, &event)?;
         match event {
-            Event::Start(start) => progress.start(start.sentences),
+            Event::Start(_) => {}
             Event::Paragraph(paragraph) => progress.advance(paragraph.sentences.len()),
             Event::Summary(last) => summary = Some(last),
         }
     }
     summary.ok_or_else(|| Failure::Failed("the translation ended early".into()))
-}
-
-/// Where the translation goes. A file appears whole or not at all.
-enum Output<'a> {
-    Standard(io::Stdout),
-    File { path: &'a Path, temporary: std::path::PathBuf, file: BufWriter<File> },
-}
-
-impl<'a> Output<'a> {
-    fn create(path: Option<&'a Path>) -> Result<Self, Failure> {
-        let Some(path) = path else { return Ok(Self::Standard(io::stdout())) };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let temporary = path.with_file_name(name);
-        let file = File::create(&temporary).map_err(|error| Failure::file(path, &error))?;
-        Ok(Self::File { path, temporary, file: BufWriter::new(file) })
-    }
-
-    fn writer(&mut self) -> &mut dyn Write {
-        match self {
-            Self::Standard(output) => output,
-            Self::File { file, .. } => file,
-        }
-    }
-
-    fn finish(mut self) -> Result<(), Failure> {
-        self.writer().flush()?;
-        match &self {
-            Self::Standard(_) => Ok(()),
-            Self::File { path, temporary, .. } => {
-                std::fs::rename(temporary, path).map_err(|error| Failure::file(path, &error))
-            }
-        }
-    }
-}
-
-impl Drop for Output<'_> {
-    fn drop(&mut self) {
-        if let Self::File { temporary, .. } = self {
-            // Gone already where the translation was finished.
-            let _ = std::fs::remove_file(temporary);
-        }
-    }
 }

@@ -52,10 +52,10 @@ fn half_spaces_of_running_text_are_found_again() {
             *missed.entry(word).or_insert(0) += 1;
         }
     }
-    let (wrongs, misses): (i32, i32) = (wrong.values().sum(), missed.values().sum());
+    let (false_alarms, lost): (i32, i32) = (wrong.values().sum(), missed.values().sum());
     let precision =
-        f64::from(i32::try_from(right).unwrap()) / f64::from(i32::try_from(right).unwrap() + wrongs);
-    let recall = f64::from(i32::try_from(right).unwrap()) / f64::from(i32::try_from(right).unwrap() + misses);
+        f64::from(i32::try_from(right).unwrap()) / f64::from(i32::try_from(right).unwrap() + false_alarms);
+    let recall = f64::from(i32::try_from(right).unwrap()) / f64::from(i32::try_from(right).unwrap() + lost);
     println!("precision {precision:.3}, recall {recall:.3}\nwrong: {wrong:?}\nmissed: {missed:?}");
     assert!(precision >= 0.8, "{precision}");
     assert!(recall >= 0.6, "{recall}");
