@@ -5,7 +5,7 @@
 //!
 //! - [`error`]: the one error type
 //! - [`article`]: paragraphs, sentences, normalisation, half-spaces, language
-//! - [`tokenizer`]: `SentencePiece` models and vocabularies
+//! - [`tokenizer`]: SentencePiece models and vocabularies
 //! - [`nn`]: layers and CPU kernels
 //! - [`model`]: model families behind one trait
 //! - [`decode`]: greedy and beam search

@@ -1,8 +1,21 @@
-//! From text to token ids and back.
+//! From text to token ids and back, exactly as SentencePiece and Hugging Face transformers do it.
+//!
+//! # Layout
+//! - `proto`: the messages of a SentencePiece model file
+//! - `trie`, `charsmap`, `normalizer`: prefix search, and the text as the pieces spell it
+//! - `sentencepiece`: the best pieces of a text, and the text of pieces
+//! - `vocabulary`, `marian`: pieces to the ids that a Marian model in the Hugging Face layout knows
+//!
+//! The search is written out here and not taken from the crate `tokenizers`: that one adds scores up in
+//! double precision, SentencePiece in single, so that ties, as in a run of zeros, fall differently.
 
 mod charsmap;
 mod marian;
+mod normalizer;
+mod proto;
 mod sentencepiece;
+mod trie;
+mod vocabulary;
 
-pub use marian::{MarianTokenizer, TokenizerFiles};
-pub use sentencepiece::SentencePieceModel;
+pub use marian::{MarianFiles, MarianTokenizer};
+pub use sentencepiece::{Piece, SentencePieceModel};

@@ -8,7 +8,7 @@ use candle_core::Device;
 use crate::engine::{Engine, EngineConfig};
 use crate::hub::{BUILT_IN_FILES, Card, ModelChoice};
 use crate::model::{Marian, ModelInfo, Weights, digest, digest_file};
-use crate::tokenizer::{MarianTokenizer, TokenizerFiles};
+use crate::tokenizer::{MarianFiles, MarianTokenizer};
 use crate::{Error, Result};
 
 /// A model that is ready to translate.
@@ -29,10 +29,12 @@ impl LoadedModel {
     fn built_in(engine: &EngineConfig) -> Result<Self> {
         let files = BUILT_IN_FILES;
         let folder = Path::new("(built in)");
-        let tokenizer = MarianTokenizer::from_files(TokenizerFiles {
+        let tokenizer = MarianTokenizer::from_bytes(MarianFiles {
             source: files.source,
+            target: None,
             vocabulary: files.vocabulary,
             target_vocabulary: None,
+            config: None,
             folder,
         })?;
         let weights = Weights::builtin(files.weights, &folder.join("model.safetensors"), &Device::Cpu)?;
@@ -67,7 +69,7 @@ impl LoadedModel {
         tokenizer: MarianTokenizer,
         engine: &EngineConfig,
     ) -> Result<Self> {
-        let model = Marian::new(config, &folder.join("config.json"), weights, tokenizer.unknown())?;
+        let model = Marian::new(config, &folder.join("config.json"), weights, Some(tokenizer.unk_id()))?;
         model.check_vocabulary(tokenizer.source_vocabulary(), tokenizer.target_vocabulary()).map_err(
             |problem| {
                 let remedy = "check that vocab.json and config.json belong to the same model";

@@ -112,25 +112,23 @@ async fn translate_text(
 /// The source ids of the text: in one piece if the model takes it, split at clause ends otherwise.
 async fn pieces(model: &std::sync::Arc<LoadedModel>, text: &str, attempt: Attempt) -> Result<Vec<Vec<u32>>> {
     if text.len() < LONG {
-        return split(model, text, attempt);
+        return Ok(split(model, text, attempt));
     }
     let (model, text) = (model.clone(), text.to_owned());
     let work = tokio::task::spawn_blocking(move || split(&model, &text, attempt)).await;
-    work.map_err(|error| Error::Inference(format!("a long sentence could not be split: {error}")))?
+    work.map_err(|error| Error::Inference(format!("a long sentence could not be split: {error}")))
 }
 
-fn split(model: &LoadedModel, text: &str, attempt: Attempt) -> Result<Vec<Vec<u32>>> {
+fn split(model: &LoadedModel, text: &str, attempt: Attempt) -> Vec<Vec<u32>> {
     let most = model.engine.spec().max_source;
     let limit = match attempt {
-        Attempt::SplitAtClauses => (model.tokenizer.encode(text)?.len() / 2).clamp(4, most),
+        Attempt::SplitAtClauses => (model.tokenizer.encode_text(text).len() / 2).clamp(4, most),
         _ => most,
     };
     // No piece has more tokens than bytes and marks, so that short texts need not be counted.
-    let too_long = |piece: &str| {
-        piece.len() + 2 > limit && model.tokenizer.encode(piece).is_ok_and(|ids| ids.len() > limit)
-    };
+    let too_long = |piece: &str| piece.len() + 2 > limit && model.tokenizer.encode_text(piece).len() > limit;
     let spans = clauses(text, Span::new(0, text.len()), too_long);
-    spans.into_iter().map(|span| model.tokenizer.encode(span.of(text))).collect()
+    spans.into_iter().map(|span| model.tokenizer.encode_text(span.of(text))).collect()
 }
 
 fn search(options: &TranslateOptions, attempt: Attempt, source_tokens: usize) -> SearchOptions {

@@ -1,0 +1,127 @@
+//! Text as the pieces spell it, after SentencePiece's `normalizer.cc`.
+
+use super::charsmap::Charsmap;
+use super::proto::NormalizerSpec;
+use super::trie::Trie;
+
+/// What SentencePiece writes for a space.
+pub(super) const SPACE: &str = "\u{2581}";
+
+/// A model's normaliser.
+pub(super) struct Normalizer {
+    charsmap: Option<Charsmap>,
+    /// User-defined symbols, which no rule applies to.
+    protected: Trie,
+    add_dummy_prefix: bool,
+    dummy_is_suffix: bool,
+    remove_extra_whitespaces: bool,
+    /// What a space is written as.
+    space: &'static str,
+}
+
+impl Normalizer {
+    pub(super) fn new(spec: &NormalizerSpec, protected: Trie, dummy_is_suffix: bool) -> Result<Self, String> {
+        let charsmap = match spec.precompiled_charsmap() {
+            [] => None,
+            bytes => Some(Charsmap::parse(bytes)?),
+        };
+        Ok(Self {
+            charsmap,
+            protected,
+            add_dummy_prefix: spec.add_dummy_prefix(),
+            dummy_is_suffix,
+            remove_extra_whitespaces: spec.remove_extra_whitespaces(),
+            space: if spec.escape_whitespaces() { SPACE } else { " " },
+        })
+    }
+
+    /// Whether a space at the start of decoded text is the normaliser's own doing.
+    pub(super) fn adds_leading_space(&self) -> bool {
+        self.add_dummy_prefix || self.remove_extra_whitespaces
+    }
+
+    pub(super) fn removes_extra_whitespaces(&self) -> bool {
+        self.remove_extra_whitespaces
+    }
+
+    pub(super) fn normalize(&self, text: &str) -> String {
+        let mut rest = text;
+        if self.remove_extra_whitespaces {
+            while let (" ", length) = self.next(rest) {
+                rest = &rest[length..];
+            }
+        }
+        if rest.is_empty() {
+            return String::new();
+        }
+        let mut normalized = String::with_capacity(rest.len() + rest.len() / 2);
+        if self.add_dummy_prefix && !self.dummy_is_suffix {
+            normalized.push_str(self.space);
+        }
+        let mut after_space = self.remove_extra_whitespaces;
+        while !rest.is_empty() {
+            let (mut chunk, length) = self.next(rest);
+            rest = &rest[length..];
+            if after_space {
+                chunk = chunk.trim_start_matches(' ');
+            }
+            for (index, part) in chunk.split(' ').enumerate() {
+                if index > 0 {
+                    normalized.push_str(self.space);
+                }
+                normalized.push_str(part);
+            }
+            // A chunk that is gone leaves the state as it was.
+            if !chunk.is_empty() {
+                after_space = self.remove_extra_whitespaces && chunk.ends_with(' ');
+            }
+        }
+        if self.remove_extra_whitespaces {
+            normalized.truncate(normalized.trim_end_matches(self.space).len());
+        }
+        if self.add_dummy_prefix && self.dummy_is_suffix {
+            normalized.push_str(self.space);
+        }
+        normalized
+    }
+
+    /// What the start of a text is normalised to, and the length of that start in bytes.
+    fn next<'a>(&'a self, text: &'a str) -> (&'a str, usize) {
+        if let Some((length, _)) = self.protected.prefixes(text.as_bytes()).last() {
+            return (&text[..length], length);
+        }
+        if let Some((length, replacement)) = self.charsmap.as_ref().and_then(|map| map.longest_match(text)) {
+            return (replacement, length);
+        }
+        let length = text.chars().next().map_or(0, char::len_utf8);
+        (&text[..length], length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_are_trimmed_squeezed_and_escaped() {
+        let normalizer = Normalizer::new(&NormalizerSpec::default(), Trie::new([]), false).unwrap();
+        for (text, expected) in [("", ""), ("  ", ""), (" a  b ", "▁a▁b"), ("a ▁ ", "▁a"), ("a\tb", "▁a\tb")]
+        {
+            assert_eq!(normalizer.normalize(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn spaces_stay_where_the_model_wants_them() {
+        let spec = NormalizerSpec {
+            add_dummy_prefix: Some(false),
+            remove_extra_whitespaces: Some(false),
+            escape_whitespaces: Some(false),
+            ..NormalizerSpec::default()
+        };
+        let normalizer = Normalizer::new(&spec, Trie::new([]), false).unwrap();
+        assert_eq!(normalizer.normalize("  a  b "), "  a  b ");
+        let suffix = Normalizer::new(&NormalizerSpec::default(), Trie::new([]), true).unwrap();
+        assert_eq!(suffix.normalize(" a b "), "a▁b▁");
+    }
+}
