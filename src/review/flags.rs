@@ -74,16 +74,18 @@ impl Flag {
         !matches!(self, Self::SplitTooLong | Self::WrongLanguage)
     }
 
-    /// How bad it is for a reader, for choosing between attempts.
+    /// How bad it is for a reader. One that makes a translation useless weighs more than all lesser ones together;
+    /// what describes the source is the same for every attempt.
     fn weight(self) -> u32 {
         match self {
-            Self::Empty => 100,
-            Self::SourceEcho | Self::RepetitionLoop => 40,
+            Self::Empty => 400,
+            Self::SourceEcho => 200,
+            Self::RepetitionLoop => 40,
             Self::Truncated => 30,
             Self::LengthRatio => 20,
             Self::ArabicScriptLeft => 15,
             Self::NumbersDiffer => 10,
-            Self::SplitTooLong | Self::WrongLanguage => 1,
+            Self::SplitTooLong | Self::WrongLanguage => 0,
         }
     }
 }
@@ -114,6 +116,11 @@ impl Flags {
         self.0 == 0
     }
 
+    /// Number of flags.
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
     /// The flags of both sets.
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -124,7 +131,7 @@ impl Flags {
         Flag::ALL.into_iter().filter(move |flag| self.contains(*flag))
     }
 
-    /// How bad they are together for a reader; 0 where there is none.
+    /// How bad they are together for a reader; the lower the better. 0 where another attempt could gain nothing.
     pub fn severity(self) -> u32 {
         self.iter().map(Flag::weight).sum()
     }
@@ -147,5 +154,44 @@ impl std::fmt::Debug for Flags {
 impl Serialize for Flags {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_keeps_each_flag_once_and_in_order() {
+        let all: Flags = Flag::ALL.into_iter().rev().chain(Flag::ALL).collect();
+        assert_eq!(all.iter().collect::<Vec<_>>(), Flag::ALL);
+        assert_eq!(all.len(), Flag::ALL.len());
+        assert!(Flag::ALL.is_sorted());
+        let mut one = Flags::default();
+        assert!(one.is_empty());
+        one.insert(Flag::Truncated);
+        assert!(one.contains(Flag::Truncated) && !one.contains(Flag::Empty));
+        assert_eq!(one.union(all), all);
+        assert_eq!(format!("{one:?}"), "{Truncated}");
+    }
+
+    #[test]
+    fn names_are_distinct_and_in_snake_case() {
+        let names: std::collections::HashSet<_> = Flag::ALL.into_iter().map(Flag::name).collect();
+        assert_eq!(names.len(), Flag::ALL.len());
+        assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_')));
+        assert_eq!(Flag::NumbersDiffer.name(), "numbers_differ");
+    }
+
+    #[test]
+    fn only_what_an_attempt_could_mend_weighs() {
+        for flag in Flag::ALL {
+            assert_eq!(Flags::from_iter([flag]).severity() > 0, flag.is_retryable(), "{flag:?}");
+        }
+        let without =
+            |worst: &[Flag]| Flag::ALL.into_iter().filter(|flag| !worst.contains(flag)).collect::<Flags>();
+        let useless = [Flag::Empty, Flag::SourceEcho];
+        assert!(Flags::from_iter([Flag::Empty]).severity() > without(&useless[..1]).severity());
+        assert!(Flags::from_iter([Flag::SourceEcho]).severity() > without(&useless).severity());
     }
 }

@@ -1,4 +1,6 @@
-//! The retry ladder: which other way of translating a sentence is tried next.
+//! The retry ladder: which other way of translating a sentence is tried next, and which attempt is kept.
+
+use std::cmp::Ordering;
 
 use super::{Flag, Flags};
 
@@ -46,63 +48,142 @@ impl Ladder {
         if self.left == 0 || !flags.iter().any(Flag::is_retryable) {
             return None;
         }
-        let attempt = Self::order(flags).into_iter().find(|attempt| {
-            let possible = match attempt {
-                Attempt::WithoutRestoration => self.situation.restored,
-                Attempt::SplitAtClauses => self.situation.has_clauses,
-                _ => true,
-            };
-            possible && !self.tried.contains(attempt)
-        })?;
+        let attempt = order(flags)
+            .into_iter()
+            .find(|attempt| !self.tried.contains(attempt) && may_differ(*attempt, flags, self.situation))?;
         self.left -= 1;
         self.tried.push(attempt);
         Some(attempt)
     }
+}
 
-    /// The attempts in the order that suits what is wrong.
-    fn order(flags: Flags) -> [Attempt; 4] {
-        use Attempt::{BlockedNgrams, OtherBeam, SplitAtClauses, WithoutRestoration};
-        if flags.contains(Flag::RepetitionLoop) || flags.contains(Flag::Truncated) {
-            [BlockedNgrams, OtherBeam, SplitAtClauses, WithoutRestoration]
-        } else if flags.contains(Flag::NumbersDiffer) {
-            [OtherBeam, SplitAtClauses, WithoutRestoration, BlockedNgrams]
-        } else {
-            [OtherBeam, BlockedNgrams, SplitAtClauses, WithoutRestoration]
-        }
+/// Compares two attempts by their flags and the model's scores: [`Ordering::Greater`] where the first is better. What
+/// is flagged counts first, since the model is often surest of its loops.
+pub fn better(one: (Flags, f32), other: (Flags, f32)) -> Ordering {
+    // Whatever its sign bit, a score that isn't a number is the worst.
+    let score = |score: f32| if score.is_nan() { f32::NEG_INFINITY } else { score };
+    other.0.severity().cmp(&one.0.severity()).then(score(one.1).total_cmp(&score(other.1)))
+}
+
+/// The attempts in the order that suits what is worst.
+fn order(flags: Flags) -> [Attempt; 4] {
+    use Attempt::{BlockedNgrams, OtherBeam, SplitAtClauses, WithoutRestoration};
+    let has = |flag| flags.contains(flag);
+    if has(Flag::RepetitionLoop) || has(Flag::Truncated) {
+        [BlockedNgrams, OtherBeam, SplitAtClauses, WithoutRestoration]
+    } else if has(Flag::Empty) || has(Flag::LengthRatio) {
+        // A model that stops early skips whole clauses; each by itself it has to translate.
+        [SplitAtClauses, OtherBeam, WithoutRestoration, BlockedNgrams]
+    } else {
+        [OtherBeam, WithoutRestoration, SplitAtClauses, BlockedNgrams]
+    }
+}
+
+/// Whether an attempt could give anything else than the ones before.
+fn may_differ(attempt: Attempt, flags: Flags, situation: Situation) -> bool {
+    // A word that is left in Persian, or no word at all, comes from no repetition.
+    let may_repeat = [Flag::RepetitionLoop, Flag::Truncated, Flag::LengthRatio, Flag::NumbersDiffer];
+    match attempt {
+        Attempt::AsAsked | Attempt::OtherBeam => true,
+        Attempt::BlockedNgrams => may_repeat.into_iter().any(|flag| flags.contains(flag)),
+        Attempt::SplitAtClauses => situation.has_clauses,
+        Attempt::WithoutRestoration => situation.restored,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ALL: Situation = Situation { restored: true, has_clauses: true };
 
-    #[test]
-    fn a_clean_translation_is_not_tried_again() {
-        assert_eq!(Ladder::new(4, ALL).next(Flags::default()), None);
-        assert_eq!(Ladder::new(4, ALL).next(Flags::from_iter([Flag::WrongLanguage])), None);
+    fn set(flags: &[Flag]) -> Flags {
+        flags.iter().copied().collect()
+    }
+
+    fn way(max_attempts: usize, situation: Situation, flags: &[Flag]) -> Vec<Attempt> {
+        let mut ladder = Ladder::new(max_attempts, situation);
+        std::iter::from_fn(|| ladder.next(set(flags))).collect()
     }
 
     #[test]
-    fn it_ends_after_the_allowed_attempts_and_offers_none_twice() {
-        for allowed in 1..=6 {
-            let mut ladder = Ladder::new(allowed, ALL);
-            let mut seen = vec![Attempt::AsAsked];
-            while let Some(attempt) = ladder.next(Flags::from_iter([Flag::Empty])) {
-                assert!(!seen.contains(&attempt));
-                seen.push(attempt);
-            }
-            assert_eq!(seen.len(), allowed.min(5));
+    fn a_clean_translation_is_not_tried_again() {
+        assert_eq!(way(4, ALL, &[]), []);
+        assert_eq!(way(4, ALL, &[Flag::WrongLanguage, Flag::SplitTooLong]), []);
+    }
+
+    #[test]
+    fn what_is_wrong_decides_what_is_tried_first() {
+        use Attempt::{BlockedNgrams, OtherBeam, SplitAtClauses, WithoutRestoration};
+        let cases: [(&[Flag], &[Attempt]); 6] = [
+            (&[Flag::RepetitionLoop], &[BlockedNgrams, OtherBeam, SplitAtClauses, WithoutRestoration]),
+            (
+                &[Flag::NumbersDiffer, Flag::Truncated],
+                &[BlockedNgrams, OtherBeam, SplitAtClauses, WithoutRestoration],
+            ),
+            (&[Flag::NumbersDiffer], &[OtherBeam, WithoutRestoration, SplitAtClauses, BlockedNgrams]),
+            (&[Flag::LengthRatio], &[SplitAtClauses, OtherBeam, WithoutRestoration, BlockedNgrams]),
+            (&[Flag::Empty], &[SplitAtClauses, OtherBeam, WithoutRestoration]),
+            (
+                &[Flag::SourceEcho, Flag::ArabicScriptLeft, Flag::WrongLanguage],
+                &[OtherBeam, WithoutRestoration, SplitAtClauses],
+            ),
+        ];
+        for (flags, expected) in cases {
+            assert_eq!(way(9, ALL, flags), expected, "{flags:?}");
         }
     }
 
     #[test]
     fn what_cannot_differ_is_skipped() {
-        let mut ladder = Ladder::new(9, Situation { restored: false, has_clauses: false });
-        let flags = Flags::from_iter([Flag::RepetitionLoop]);
-        assert_eq!(ladder.next(flags), Some(Attempt::BlockedNgrams));
-        assert_eq!(ladder.next(flags), Some(Attempt::OtherBeam));
-        assert_eq!(ladder.next(flags), None);
+        let nothing = Situation { restored: false, has_clauses: false };
+        assert_eq!(way(9, nothing, &[Flag::RepetitionLoop]), [Attempt::BlockedNgrams, Attempt::OtherBeam]);
+        assert_eq!(way(9, nothing, &[Flag::ArabicScriptLeft]), [Attempt::OtherBeam]);
+    }
+
+    #[test]
+    fn the_way_changes_with_the_flags() {
+        let mut ladder = Ladder::new(4, ALL);
+        assert_eq!(ladder.next(set(&[Flag::RepetitionLoop])), Some(Attempt::BlockedNgrams));
+        assert_eq!(ladder.next(set(&[Flag::LengthRatio])), Some(Attempt::SplitAtClauses));
+        assert_eq!(ladder.next(set(&[Flag::LengthRatio])), Some(Attempt::OtherBeam));
+        assert_eq!(ladder.next(set(&[Flag::LengthRatio])), None);
+    }
+
+    #[test]
+    fn the_lesser_fault_wins_and_then_the_higher_score() {
+        let clean = set(&[]);
+        let numbers = set(&[Flag::NumbersDiffer]);
+        assert_eq!(better((clean, -2.0), (numbers, -0.1)), Ordering::Greater);
+        assert_eq!(better((numbers, -0.1), (numbers, -0.2)), Ordering::Greater);
+        assert_eq!(better((numbers, -0.2), (numbers, -0.2)), Ordering::Equal);
+        assert_eq!(better((set(&[Flag::Empty]), 0.0), (numbers, -9.0)), Ordering::Less);
+        for not_a_number in [f32::NAN, -f32::NAN] {
+            assert_eq!(better((numbers, not_a_number), (numbers, -9.0)), Ordering::Less);
+            assert_eq!(better((clean, not_a_number), (numbers, 0.0)), Ordering::Greater);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_ends_in_time_and_offers_nothing_twice(
+            max_attempts in 0_usize..9,
+            restored: bool,
+            has_clauses: bool,
+            flags in proptest::collection::vec(proptest::collection::vec(0..Flag::ALL.len(), 0..4), 12),
+        ) {
+            let mut ladder = Ladder::new(max_attempts, Situation { restored, has_clauses });
+            let mut seen = vec![Attempt::AsAsked];
+            for flags in flags {
+                let flags = flags.into_iter().map(|index| Flag::ALL[index]).collect();
+                if let Some(attempt) = ladder.next(flags) {
+                    prop_assert!(!seen.contains(&attempt));
+                    seen.push(attempt);
+                }
+            }
+            prop_assert!(seen.len() <= max_attempts.max(1));
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::article::language::{Language, detect};
 use crate::article::{Span, normalize};
 use crate::decode::{Hypothesis, SearchOptions};
 use crate::options::TranslateOptions;
-use crate::review::{Attempt, Flag, Flags, Ladder, Situation, check};
+use crate::review::{Attempt, Flag, Flags, Ladder, Situation, better, check};
 use crate::translation::Alternative;
 use crate::{Error, Result};
 
@@ -61,7 +61,8 @@ pub(super) async fn translate_sentence(
         translation.flags = translation.flags.union(given);
         attempts += 1;
         source_tokens += translation.source_tokens;
-        if best.as_ref().is_none_or(|best| translation.flags.severity() < best.flags.severity()) {
+        let rank = |translation: &SentenceTranslation| (translation.flags, translation.score);
+        if best.as_ref().is_none_or(|best| better(rank(&translation), rank(best)).is_gt()) {
             best = Some(translation);
         }
         next = ladder.next(best.as_ref().map(|best| best.flags).unwrap_or_default());

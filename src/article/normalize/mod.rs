@@ -2,8 +2,8 @@
 //! it came from.
 //!
 //! Three steps, each with a map back: letters and invisible characters (`fold`), spaces and the ezafe (`tidy`), and,
-//! if asked for, lost half-spaces ([`half_space`]). What the models' own SentencePiece normalisers
-//! do is left to them: `…`, full-width Latin, half-space to space.
+//! if asked for, lost half-spaces ([`half_space`]). What the models' own `SentencePiece` normalisers do is left to them:
+//! `…`, full-width Latin, half-space to space.
 
 mod fold;
 mod letters;
