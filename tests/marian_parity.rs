@@ -13,7 +13,7 @@ const TIE: f32 = 1e-4;
 
 #[test]
 fn source_ids_equal_those_of_the_reference_on_every_line_and_on_odd_unicode() {
-    for model in [MINI, TINY] {
+    for model in [MINI, TINY, SPLIT] {
         let tokenizer = MarianTokenizer::open(&root().join(model.folder)).unwrap();
         let odd: Vec<String> = serde_json::from_str(&read("tests/data/odd.json")).unwrap();
         let golden = read(&format!("{}.source.txt", model.golden));
@@ -28,7 +28,7 @@ fn source_ids_equal_those_of_the_reference_on_every_line_and_on_odd_unicode() {
 
 #[test]
 fn decoded_text_equals_that_of_the_reference() {
-    for model in [MINI, TINY] {
+    for model in [MINI, TINY, SPLIT] {
         let tokenizer = MarianTokenizer::open(&root().join(model.folder)).unwrap();
         let expected = read(&format!("{}.text.txt", model.golden));
         for (golden, expected) in golden(model, "beam4").iter().zip(expected.lines()) {
@@ -43,6 +43,7 @@ fn greedy_translations_equal_those_of_the_reference() {
     compare(MINI, 1, 1, 8);
     compare(TINY, 1, 16, 1);
     compare(TINY, 1, 1, 8);
+    compare(SPLIT, 1, 16, 1);
 }
 
 #[test]
@@ -51,6 +52,7 @@ fn beam_translations_equal_those_of_the_reference() {
     compare(MINI, 4, 1, 16);
     compare(TINY, 4, 16, 1);
     compare(TINY, 4, 1, 16);
+    compare(SPLIT, 4, 16, 1);
 }
 
 #[test]
@@ -75,6 +77,9 @@ const MINI: Reference =
     Reference { folder: "models/fa-en-mini", golden: "tests/golden/fa-en-mini", max_length: 256 };
 const TINY: Reference =
     Reference { folder: "tests/golden/tiny-marian", golden: "tests/golden/tiny-marian", max_length: 48 };
+/// Nothing shared between the sides, an output layer of its own with a bias, gelu.
+const SPLIT: Reference =
+    Reference { folder: "tests/golden/split-marian", golden: "tests/golden/split-marian", max_length: 32 };
 
 struct Golden {
     score: f32,

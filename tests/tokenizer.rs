@@ -1,4 +1,4 @@
-//! Tokens equal those of Hugging Face transformers, as `tests/golden/tokenize.py` wrote them down; damaged
+//! Tokens equal those of Hugging Face transformers, as `tests/golden/tokens.py` wrote them down; damaged
 //! files are refused. The source ids of the FLORES lines are compared in `marian_parity.rs`.
 
 use std::path::{Path, PathBuf};

@@ -2,8 +2,8 @@
 """Golden tokens of Marian models, from Hugging Face transformers' MarianTokenizer.
 
     pip install transformers sentencepiece
-    python3 tests/golden/tokenize.py models/fa-en-mini tests/golden/fa-en-mini
-    python3 tests/golden/tokenize.py tests/golden/tiny-marian tests/golden/tiny-marian
+    python3 tests/golden/tokens.py models/fa-en-mini tests/golden/fa-en-mini
+    python3 tests/golden/tokens.py tests/golden/tiny-marian tests/golden/tiny-marian
 
 writes PREFIX.target.txt, the target ids of every line of tests/data/flores-dev.en, and PREFIX.tokens.jsonl, whose lines
 are [text, its source ids, its target ids, those target ids decoded] for odd and for random text. The source ids of
