@@ -166,7 +166,7 @@ fn bad_input_is_refused_with_its_reason_and_exit_code() {
         (&["translate", "no-such-file"], 1, "no-such-file"),
         (&["translate", "-"], 1, "nothing to translate"),
         (&["translate", "--model", "no-such-model"], 1, "no-such-model"),
-        (&["translate", "--model", "empty-model"], 1, "source.spm"),
+        (&["translate", "--model", "empty-model"], 1, "config.json"),
         (&["translate", "--beam", "0"], 2, "--beam"),
         (&["translate", "--n-best", "9"], 2, "--n-best"),
         (&["translate", "--max-tokens", "0"], 2, "--max-tokens"),

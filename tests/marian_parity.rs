@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 use tarjoman::decode::{Hypothesis, SearchOptions, generate};
 use tarjoman::model::{Marian, Weights};
-use tarjoman::tokenizer::MarianTokenizer;
+use tarjoman::tokenizer::{MarianTokenizer, Tokenizer};
 
 /// A difference in score below which two translations count as tied.
 const TIE: f32 = 1e-4;

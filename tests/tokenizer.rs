@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use tarjoman::Error;
-use tarjoman::tokenizer::{MarianFiles, MarianTokenizer, SentencePieceModel};
+use tarjoman::tokenizer::{MarianFiles, MarianTokenizer, SentencePieceModel, Tokenizer};
 
 /// The models' folders with the prefixes of their golden files.
 const MODELS: [(&str, &str); 2] = [

@@ -2,12 +2,13 @@
 
 use super::{Hypothesis, Progress, Search, SearchOptions};
 use crate::Result;
-use crate::model::{DecoderState, Seq2Seq};
+use crate::model::{DecoderState, Logits, Seq2Seq};
 
 /// Sentences that are decoded together. They join and leave at any step, and none sees the others.
 pub struct Batch<M: Seq2Seq, T> {
     state: M::State,
     members: Vec<Member<T>>,
+    logits: Logits,
 }
 
 /// One sentence: its search, the newest tokens of its rows, and the caller's tag.
@@ -19,7 +20,7 @@ struct Member<T> {
 
 impl<M: Seq2Seq, T> Default for Batch<M, T> {
     fn default() -> Self {
-        Self { state: M::State::default(), members: Vec::new() }
+        Self { state: M::State::default(), members: Vec::new(), logits: Logits::default() }
     }
 }
 
@@ -83,15 +84,14 @@ impl<M: Seq2Seq, T> Batch<M, T> {
     /// Takes one step of every search and returns the sentences that are finished.
     pub fn step(&mut self, model: &M) -> Result<Vec<(T, Vec<Hypothesis>)>> {
         let tokens: Vec<u32> = self.members.iter().flat_map(|member| member.tokens.iter().copied()).collect();
-        let logits = model.step(&mut self.state, &tokens)?;
-        let vocabulary = model.spec().vocabulary;
+        model.step(&mut self.state, &tokens, &mut self.logits)?;
         let mut finished = Vec::new();
         let mut rows = Vec::with_capacity(tokens.len());
         let mut first = 0;
         let mut going_on = Vec::with_capacity(self.members.len());
         for mut member in std::mem::take(&mut self.members) {
             let own = first..first + member.tokens.len();
-            match member.search.advance(&logits[own.start * vocabulary..own.end * vocabulary]) {
+            match member.search.advance(&self.logits, own.start) {
                 Progress::Finished(hypotheses) => finished.push((member.tag, hypotheses)),
                 Progress::Continue(next) => {
                     rows.extend(next.iter().map(|(row, _)| own.start + row));

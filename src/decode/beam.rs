@@ -3,6 +3,7 @@
 
 use super::candidates::{Best, Candidate};
 use super::{Constraints, Hypothesis, Progress, length_factor};
+use crate::model::Logits;
 
 /// Follows the best few hypotheses.
 pub struct Beam {
@@ -26,10 +27,10 @@ impl Beam {
         Self { constraints, running, finished: Vec::new(), length: 0 }
     }
 
-    /// Takes the next step, given the logits `[rows, vocabulary]` of the running hypotheses.
-    pub(super) fn advance(&mut self, logits: &[f32]) -> Progress {
+    /// Takes the next step, given the logits; those of the running hypotheses start at the row `first`.
+    pub(super) fn advance(&mut self, logits: &Logits, first: usize) -> Progress {
         let width = self.constraints.options.beam_size;
-        let candidates = self.candidates(logits);
+        let candidates = self.candidates(logits, first);
         self.length += 1;
         let mut rows = Vec::with_capacity(width);
         let mut running = Vec::with_capacity(width);
@@ -63,15 +64,14 @@ impl Beam {
 
     /// The best continuations of all running hypotheses: twice as many as the beam is wide, so that enough are left
     /// to go on where many end.
-    fn candidates(&self, logits: &[f32]) -> Vec<Candidate> {
+    fn candidates(&self, logits: &Logits, first: usize) -> Vec<Candidate> {
         let mut best = Best::new(2 * self.constraints.options.beam_size);
-        let rows = self.running.iter().zip(logits.chunks_exact(self.constraints.vocabulary));
-        for (row, (hypothesis, logits)) in rows.enumerate() {
-            if self.constraints.must_end(self.length) {
-                best.offer(Candidate { row, token: self.constraints.end, log_prob: hypothesis.log_prob });
+        for (row, hypothesis) in self.running.iter().enumerate() {
+            if let Some(token) = self.constraints.forced(self.length) {
+                best.offer(Candidate { row, token, log_prob: hypothesis.log_prob });
             } else {
                 let blocked = self.constraints.blocked(&hypothesis.ids);
-                best.offer_row(row, hypothesis.log_prob, logits, &blocked);
+                best.offer_row(row, hypothesis.log_prob, logits.row(first + row), &blocked);
             }
         }
         best.into_sorted()

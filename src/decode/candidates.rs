@@ -1,5 +1,6 @@
 //! The best continuations of a hypothesis.
 
+use crate::model::LogitsRow;
 use crate::nn::kernels::log_sum_exp;
 
 /// A token that could come next.
@@ -39,42 +40,30 @@ impl Best {
     }
 
     /// Offers every token of a row, but those that are `blocked`. `log_prob` is the row's own.
-    pub(super) fn offer_row(&mut self, row: usize, log_prob: f32, logits: &[f32], blocked: &[u32]) {
+    pub(super) fn offer_row(&mut self, row: usize, log_prob: f32, logits: LogitsRow<'_>, blocked: &[u32]) {
         // log softmax as PyTorch rounds it: the normaliser is subtracted before the row's own is added.
-        let total = log_sum_exp(logits);
-        let (chunks, _) = logits.as_chunks::<CHUNK>();
-        for (index, chunk) in chunks.iter().enumerate() {
+        let total = log_sum_exp(logits.values);
+        for (chunk, values) in logits.values.chunks(CHUNK).enumerate() {
             // A comparison that vectorises decides for most chunks that nothing in them is of interest.
             let threshold = if self.is_full() { self.threshold() } else { f32::NEG_INFINITY };
-            let any = chunk.iter().map(|logit| u32::from(logit - total + log_prob > threshold)).sum::<u32>();
-            if any > 0 {
-                self.offer_logits(row, log_prob, total, index * CHUNK, chunk, blocked);
+            let any = values.iter().map(|logit| u32::from(logit - total + log_prob > threshold)).sum::<u32>();
+            if any == 0 {
+                continue;
+            }
+            for (index, logit) in (chunk * CHUNK..).zip(values) {
+                let candidate =
+                    Candidate { row, token: logits.token(index), log_prob: logit - total + log_prob };
+                if (!self.is_full() || candidate.log_prob > self.threshold())
+                    && !blocked.contains(&candidate.token)
+                {
+                    self.offer(candidate);
+                }
             }
         }
-        let rest = chunks.len() * CHUNK;
-        self.offer_logits(row, log_prob, total, rest, &logits[rest..], blocked);
     }
 
     pub(super) fn into_sorted(self) -> Vec<Candidate> {
         self.candidates
-    }
-
-    fn offer_logits(
-        &mut self,
-        row: usize,
-        log_prob: f32,
-        total: f32,
-        first: usize,
-        logits: &[f32],
-        blocked: &[u32],
-    ) {
-        #[expect(clippy::cast_possible_truncation, reason = "a vocabulary has at most 2²⁰ tokens")]
-        for (token, logit) in (first as u32..).zip(logits) {
-            let candidate = Candidate { row, token, log_prob: logit - total + log_prob };
-            if (!self.is_full() || candidate.log_prob > self.threshold()) && !blocked.contains(&token) {
-                self.offer(candidate);
-            }
-        }
     }
 
     fn is_full(&self) -> bool {
@@ -102,7 +91,7 @@ mod tests {
             let mut best = Best::new(count);
             let mut all = Vec::new();
             for (row, logits) in rows.iter().enumerate() {
-                best.offer_row(row, 0.5, logits, &blocked);
+                best.offer_row(row, 0.5, LogitsRow { values: logits, shortlist: None }, &blocked);
                 let total = log_sum_exp(logits);
                 all.extend((0..).zip(logits).filter(|(token, _)| !blocked.contains(token)).map(|(token, logit)| {
                     Candidate { row, token, log_prob: logit - total + 0.5 }
@@ -115,9 +104,17 @@ mod tests {
     }
 
     #[test]
+    fn a_shortlisted_row_offers_its_own_tokens() {
+        let mut best = Best::new(1);
+        let row = LogitsRow { values: &[0.5, 2.0, 1.0], shortlist: Some(&[3, 70, 90]) };
+        best.offer_row(0, 0.0, row, &[70]);
+        assert_eq!(best.into_sorted()[0].token, 90);
+    }
+
+    #[test]
     fn a_row_of_nothing_but_nan_offers_nothing() {
         let mut best = Best::new(2);
-        best.offer_row(0, 0.0, &[f32::NAN; 70], &[]);
+        best.offer_row(0, 0.0, LogitsRow { values: &[f32::NAN; 70], shortlist: None }, &[]);
         assert_eq!(best.into_sorted(), []);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::candidates::{Best, Candidate};
 use super::{Constraints, Progress};
+use crate::model::LogitsRow;
 
 /// Takes the best token at every step.
 pub struct Greedy {
@@ -15,11 +16,11 @@ impl Greedy {
         Self { constraints, ids: Vec::new(), log_prob: 0.0 }
     }
 
-    /// Takes the next step, given the logits `[vocabulary]`.
-    pub(super) fn advance(&mut self, logits: &[f32]) -> Progress {
+    /// Takes the next step, given the logits of the only row.
+    pub(super) fn advance(&mut self, logits: LogitsRow<'_>) -> Progress {
         let end = self.constraints.end;
-        let best = if self.constraints.must_end(self.ids.len()) {
-            Candidate { row: 0, token: end, log_prob: self.log_prob }
+        let best = if let Some(token) = self.constraints.forced(self.ids.len()) {
+            Candidate { row: 0, token, log_prob: self.log_prob }
         } else {
             let mut best = Best::new(1);
             best.offer_row(0, self.log_prob, logits, &self.constraints.blocked(&self.ids));

@@ -10,7 +10,7 @@ pub use batch::{Batch, generate};
 use beam::Beam;
 use greedy::Greedy;
 
-use crate::model::ModelSpec;
+use crate::model::{Logits, ModelSpec};
 
 /// How to search for the translation of one sentence.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,11 +86,11 @@ impl Search {
         }
     }
 
-    /// Takes the next step, given the logits `[rows, vocabulary]` of the search's rows.
-    pub fn advance(&mut self, logits: &[f32]) -> Progress {
+    /// Takes the next step, given the logits; the search's own rows start at `first`.
+    pub fn advance(&mut self, logits: &Logits, first: usize) -> Progress {
         match self {
-            Self::Greedy(search) => search.advance(logits),
-            Self::Beam(search) => search.advance(logits),
+            Self::Greedy(search) => search.advance(logits.row(first)),
+            Self::Beam(search) => search.advance(logits, first),
         }
     }
 }
@@ -98,7 +98,7 @@ impl Search {
 /// Which tokens may come next.
 struct Constraints {
     options: SearchOptions,
-    vocabulary: usize,
+    forced_first: Option<u32>,
     end: u32,
     /// Never produced.
     forbidden: Vec<u32>,
@@ -108,12 +108,13 @@ impl Constraints {
     fn new(options: SearchOptions, spec: &ModelSpec) -> Self {
         let unknown = spec.unknown.filter(|_| !options.allow_unknown);
         let forbidden = std::iter::once(spec.pad).chain(unknown).collect();
-        Self { options, vocabulary: spec.vocabulary, end: spec.end, forbidden }
+        Self { options, forced_first: spec.forced_first, end: spec.end, forbidden }
     }
 
-    /// Whether a hypothesis of so many tokens must end now.
-    fn must_end(&self, length: usize) -> bool {
-        length + 1 >= self.options.max_tokens
+    /// The only token that may follow so many, where there is no choice. It costs a hypothesis nothing.
+    fn forced(&self, length: usize) -> Option<u32> {
+        let must_end = length + 1 >= self.options.max_tokens;
+        if must_end { Some(self.end) } else { self.forced_first.filter(|_| length == 0) }
     }
 
     /// The tokens that may not follow `ids`.
@@ -151,6 +152,7 @@ mod tests {
         ModelSpec {
             vocabulary: 8,
             start: 7,
+            forced_first: None,
             end: 0,
             pad: 7,
             unknown: Some(1),
@@ -167,6 +169,14 @@ mod tests {
     fn padding_and_unknown_tokens_are_never_produced_unless_allowed() {
         assert_eq!(blocked(SearchOptions::default(), &[]), [7, 1]);
         assert_eq!(blocked(SearchOptions { allow_unknown: true, ..SearchOptions::default() }, &[]), [7]);
+    }
+
+    #[test]
+    fn the_first_token_is_forced_where_the_model_wants_it_and_the_last_at_the_limit() {
+        let spec = ModelSpec { forced_first: Some(5), ..spec() };
+        let options = SearchOptions { max_tokens: 3, ..SearchOptions::default() };
+        let constraints = Constraints::new(options, &spec);
+        assert_eq!([0, 1, 2].map(|length| constraints.forced(length)), [Some(5), None, Some(0)]);
     }
 
     #[test]

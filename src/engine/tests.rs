@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::model::DecoderState;
+use crate::model::{DecoderState, Logits};
 
 /// A model that copies its source and counts what it holds; a source with `POISON` makes it panic.
 struct Copier {
@@ -41,18 +41,19 @@ impl Seq2Seq for Copier {
         Ok(Rows { rows: sources.iter().map(|source| (source.to_vec(), 0)).collect() })
     }
 
-    fn step(&self, state: &mut Rows, _: &[u32]) -> Result<Vec<f32>> {
+    fn step(&self, state: &mut Rows, _: &[u32], logits: &mut Logits) -> Result<()> {
         self.rows.fetch_max(state.rows.len(), Ordering::Relaxed);
-        let mut logits = Vec::new();
-        for (source, position) in &mut state.rows {
+        let logits = logits.start_full(state.rows.len(), self.spec.vocabulary);
+        for ((source, position), row) in
+            state.rows.iter_mut().zip(logits.chunks_exact_mut(self.spec.vocabulary))
+        {
             assert!(source[*position] != POISON, "poison");
-            let mut row = vec![-5.0; self.spec.vocabulary];
+            row.fill(-5.0);
             row[source[*position] as usize] = 5.0;
-            logits.extend(row);
             // Sources without an end are decoded for ever.
             *position = (*position + 1).min(source.len() - 1);
         }
-        Ok(logits)
+        Ok(())
     }
 }
 
@@ -60,6 +61,7 @@ fn engine(config: &EngineConfig) -> (Engine, Arc<AtomicUsize>) {
     let spec = ModelSpec {
         vocabulary: 8,
         start: 7,
+        forced_first: None,
         end: 0,
         pad: 7,
         unknown: None,

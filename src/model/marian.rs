@@ -8,7 +8,7 @@ use candle_core::Tensor;
 use candle_nn::{Activation, Module};
 
 use super::config::MarianConfig;
-use super::{DecoderState, ModelSpec, Seq2Seq, Weights};
+use super::{DecoderState, Logits, ModelSpec, Seq2Seq, Weights};
 use crate::nn::{
     Embedding, KvCache, LayerNorm, Linear, Memory, OutputProjection, SinusoidalPositions, cached_attention,
     cross_attention, self_attention,
@@ -43,6 +43,7 @@ impl Marian {
         let spec = ModelSpec {
             vocabulary: config.target_vocabulary(),
             start: config.decoder_start_token_id,
+            forced_first: None,
             end: config.eos_token_id,
             pad: config.pad_token_id,
             unknown,
@@ -128,12 +129,13 @@ impl Seq2Seq for Marian {
         Ok(MarianState { rows: rows.collect() })
     }
 
-    fn step(&self, state: &mut MarianState, tokens: &[u32]) -> Result<Vec<f32>> {
+    fn step(&self, state: &mut MarianState, tokens: &[u32], logits: &mut Logits) -> Result<()> {
         if tokens.len() != state.rows.len() {
             return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
         }
+        let logits = logits.start_full(tokens.len(), self.spec.vocabulary);
         if tokens.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         #[expect(clippy::cast_possible_truncation, reason = "a target has at most 2²⁰ tokens")]
         let positions: Vec<u32> = state.rows.iter().map(|row| row.cache.len() as u32).collect();
@@ -151,7 +153,7 @@ impl Seq2Seq for Marian {
         for cache in caches {
             cache.advance();
         }
-        Ok(self.output.forward(&x)?)
+        Ok(self.output.forward(&x, logits)?)
     }
 }
 

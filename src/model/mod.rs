@@ -1,9 +1,11 @@
 //! Model families behind one small trait.
 
 mod config;
+mod logits;
 pub mod marian;
 mod weights;
 
+pub use logits::{Logits, LogitsRow};
 pub use marian::Marian;
 pub use weights::Weights;
 pub(crate) use weights::{digest, digest_file};
@@ -22,8 +24,8 @@ pub trait Seq2Seq: Send + Sync + 'static {
     /// Encodes source sentences (token ids, end mark included) and returns a state with one row for each.
     fn encode(&self, sources: &[&[u32]]) -> Result<Self::State>;
 
-    /// Feeds each row its newest token and returns the logits `[rows, vocabulary]` of the next, row-major.
-    fn step(&self, state: &mut Self::State, tokens: &[u32]) -> Result<Vec<f32>>;
+    /// Feeds each row its newest token and computes the logits of the next.
+    fn step(&self, state: &mut Self::State, tokens: &[u32], logits: &mut Logits) -> Result<()>;
 }
 
 /// The rows of a decoding state.
@@ -45,6 +47,8 @@ pub struct ModelSpec {
     pub vocabulary: usize,
     /// The token that decoding starts from.
     pub start: u32,
+    /// The first token of every target, where the model wants one: the target's language.
+    pub forced_first: Option<u32>,
     /// The end mark.
     pub end: u32,
     /// The padding token, never produced.

@@ -41,15 +41,14 @@ impl OutputProjection {
     }
 
     /// `[rows, features]` to the logits `[rows, vocabulary]`, row-major.
-    pub fn forward(&self, x: &Tensor) -> Result<Vec<f32>> {
+    pub fn forward(&self, x: &Tensor, logits: &mut [f32]) -> Result<()> {
         let (storage, layout) = x.storage_and_layout();
         let candle_core::Storage::Cpu(storage) = &*storage else {
             candle_core::bail!("logits are computed on the CPU")
         };
         let input = contiguous(storage, layout, "the output projection")?;
-        let mut logits = vec![0.0; x.dim(0)? * self.0.weight.outputs()];
-        matmul(input, &self.0.weight, self.0.bias.as_deref(), &mut logits);
-        Ok(logits)
+        matmul(input, &self.0.weight, self.0.bias.as_deref(), logits);
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::Tokenizer;
 use super::normalizer::SPACE;
 use super::sentencepiece::SentencePieceModel;
 use super::vocabulary::{FETCH_AGAIN, Vocabulary};
@@ -103,32 +104,9 @@ impl MarianTokenizer {
         self.source.encode(text)
     }
 
-    /// Source ids of a text from outside, ended by `</s>`: nothing in it is taken for a special token or a
-    /// language, so that no text can end its own sentence.
-    pub fn encode_text(&self, text: &str) -> Vec<u32> {
-        let side = &self.source;
-        let unknown = side.special[UNK].id;
-        let is_special = |id: &u32| side.special.iter().any(|special| special.id == *id);
-        let pieces = side.model.encode(text);
-        let ids = pieces.iter().map(|piece| side.vocabulary.id(&piece.text).filter(|id| !is_special(id)));
-        ids.map(|id| id.unwrap_or(unknown)).chain([side.special[EOS].id]).collect()
-    }
-
     /// Target ids of a text, ended by `</s>`: what a translation would have to be made of to read like it.
     pub fn encode_target(&self, text: &str) -> Vec<u32> {
         self.target.encode(text)
-    }
-
-    /// The text of target ids. `</s>`, `<unk>`, `<pad>` and ids that no piece has are left out.
-    pub fn decode(&self, ids: &[u32]) -> String {
-        let ids =
-            ids.iter().copied().filter(|id| !self.target.special.iter().any(|special| special.id == *id));
-        // Where the vocabulary has a gap, transformers falls back to the model's own numbering.
-        let pieces = ids.filter_map(|id| self.target.vocabulary.piece(id).or_else(|| self.decoder.piece(id)));
-        let text = self.decoder.decode(pieces).replace(SPACE, " ");
-        // What Python's `str.strip` takes for white space.
-        let text = text.trim_matches(|c: char| c.is_whitespace() || ('\x1C'..='\x1F').contains(&c));
-        if self.clean_up { clean_up(text) } else { text.to_owned() }
     }
 
     /// Number of source ids: one more than the highest.
@@ -154,6 +132,28 @@ impl MarianTokenizer {
     /// The target side's `<pad>`.
     pub fn pad_id(&self) -> u32 {
         self.target.special[PAD].id
+    }
+}
+
+impl Tokenizer for MarianTokenizer {
+    fn encode_text(&self, text: &str) -> Vec<u32> {
+        let side = &self.source;
+        let unknown = side.special[UNK].id;
+        let is_special = |id: &u32| side.special.iter().any(|special| special.id == *id);
+        let pieces = side.model.encode(text);
+        let ids = pieces.iter().map(|piece| side.vocabulary.id(&piece.text).filter(|id| !is_special(id)));
+        ids.map(|id| id.unwrap_or(unknown)).chain([side.special[EOS].id]).collect()
+    }
+
+    fn decode(&self, ids: &[u32]) -> String {
+        let ids =
+            ids.iter().copied().filter(|id| !self.target.special.iter().any(|special| special.id == *id));
+        // Where the vocabulary has a gap, transformers falls back to the model's own numbering.
+        let pieces = ids.filter_map(|id| self.target.vocabulary.piece(id).or_else(|| self.decoder.piece(id)));
+        let text = self.decoder.decode(pieces).replace(SPACE, " ");
+        // What Python's `str.strip` takes for white space.
+        let text = text.trim_matches(|c: char| c.is_whitespace() || ('\x1C'..='\x1F').contains(&c));
+        if self.clean_up { clean_up(text) } else { text.to_owned() }
     }
 }
 

@@ -19,3 +19,13 @@ mod vocabulary;
 
 pub use marian::{MarianFiles, MarianTokenizer};
 pub use sentencepiece::{Piece, SentencePieceModel};
+
+/// Turns source text into the ids that a model reads, and the ids that it writes into text.
+pub trait Tokenizer: Send + Sync {
+    /// Source ids of a text from outside, with the marks that the model wants around them, however many there are.
+    /// Nothing in the text is taken for a special token or a language, so that no text can end its own sentence.
+    fn encode_text(&self, text: &str) -> Vec<u32>;
+
+    /// The text of target ids. Special tokens, languages and ids that no piece has are left out.
+    fn decode(&self, ids: &[u32]) -> String;
+}

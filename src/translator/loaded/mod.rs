@@ -1,0 +1,111 @@
+//! Models that are ready to translate. One file for each family says how its files become a tokenizer and an engine;
+//! the rest is the same for all.
+
+mod marian;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::engine::{Engine, EngineConfig};
+use crate::hub::{Card, ModelChoice};
+use crate::model::ModelInfo;
+use crate::tokenizer::Tokenizer;
+use crate::{Error, Result};
+
+/// A model that is ready to translate.
+pub(super) struct LoadedModel {
+    pub(super) info: Arc<ModelInfo>,
+    pub(super) tokenizer: Box<dyn Tokenizer>,
+    pub(super) engine: Engine,
+}
+
+impl LoadedModel {
+    pub(super) fn open(choice: &ModelChoice, engine: &EngineConfig) -> Result<Self> {
+        match choice {
+            ModelChoice::BuiltIn => {
+                let (parts, card) = marian::built_in(engine)?;
+                Ok(Self::new(parts, card))
+            }
+            ModelChoice::Folder(folder) => {
+                let parts = match Family::of(folder)? {
+                    Family::Marian => marian::open(folder, engine)?,
+                };
+                Ok(Self::new(parts, card(folder)?))
+            }
+        }
+    }
+
+    fn new(parts: Parts, card: Card) -> Self {
+        let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
+        let info = ModelInfo {
+            name: card.name,
+            family: parts.family.into(),
+            digest: parts.digest,
+            source_language: or(card.source_language, "fa"),
+            target_language: or(card.target_language, "en"),
+            licence: card.licence,
+            precision: "f32".into(),
+            note: card.note,
+        };
+        Self { info: Arc::new(info), tokenizer: parts.tokenizer, engine: parts.engine }
+    }
+}
+
+/// What a family makes of a model's files.
+struct Parts {
+    family: &'static str,
+    /// SHA-256 of the weights file, in hexadecimal.
+    digest: String,
+    tokenizer: Box<dyn Tokenizer>,
+    engine: Engine,
+}
+
+/// The families that can be loaded.
+enum Family {
+    Marian,
+}
+
+impl Family {
+    /// The family of the model in a folder, by its `config.json`.
+    fn of(folder: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Config {
+            model_type: Option<String>,
+        }
+
+        let path = folder.join("config.json");
+        let remedy = "name the folder of a Marian model in the Hugging Face layout";
+        let config: Config = serde_json::from_slice(&read(&path, remedy)?).map_err(|error| {
+            Error::model_file(&path, format!("isn't a model's configuration: {error}"), remedy)
+        })?;
+        match config.model_type.as_deref() {
+            // Configurations older than transformers 3 don't say.
+            None | Some("marian") => Ok(Self::Marian),
+            Some(other) => {
+                Err(Error::model_file(&path, format!("describes a model of the family {other:?}"), remedy))
+            }
+        }
+    }
+}
+
+/// `card.json`, or without one a card with the folder's name.
+fn card(folder: &Path) -> Result<Card> {
+    let path = folder.join("card.json");
+    let mut card = if path.exists() {
+        Card::parse(&read(&path, "make it readable, or remove it")?, &path)?
+    } else {
+        Card::default()
+    };
+    if card.name.is_empty() {
+        let name =
+            folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into()));
+        card.name = name.unwrap_or_else(|| folder.display().to_string());
+    }
+    Ok(card)
+}
+
+fn read(path: &Path, remedy: &str) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::model_file(path, format!("can't be read: {error}"), remedy))
+}
