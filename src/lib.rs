@@ -5,6 +5,7 @@
 //!
 //! - [`error`]: the one error type
 //! - [`article`]: paragraphs, sentences, normalisation, half-spaces, language
+//! - [`metrics`]: scores of translations against a reference
 //! - [`tokenizer`]: SentencePiece models and vocabularies
 //! - [`nn`]: layers and CPU kernels
 //! - [`model`]: model families behind one trait
@@ -24,6 +25,7 @@ pub mod decode;
 pub mod engine;
 pub mod error;
 pub mod hub;
+pub mod metrics;
 pub mod model;
 pub mod nn;
 pub mod options;

@@ -47,6 +47,12 @@ pub(super) enum Command {
     /// Each object has `paragraph` and `sentence`, counted from 0 over the whole text; `start` and `end`, the
     /// half-open range of UTF-8 bytes in the text; and `text`. With --normalized, also `normalized`.
     Split(SplitArgs),
+    /// Score translations of a file against a reference: by a model, or read from files.
+    ///
+    /// BLEU, chrF2 and chrF2++ are those of sacreBLEU 2.6 with its default settings. Confidence intervals and p are
+    /// computed as it does, from 1000 bootstrap resamples, which another generator draws, so that they agree with its
+    /// own within noise. Every translation is checked as those of `translate` are.
+    Evaluate(EvaluateArgs),
     /// See which models can be used.
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -194,6 +200,34 @@ pub(super) struct ServeArgs {
     pub(super) listen: SocketAddr,
     #[command(flatten)]
     pub(super) model: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvaluateArgs {
+    /// The Persian text, one sentence a line.
+    #[arg(long, value_name = "FILE")]
+    pub(super) source: PathBuf,
+    /// A person's translation of it, line by line.
+    #[arg(long, value_name = "FILE")]
+    pub(super) reference: PathBuf,
+    /// Score this translation of the source, line by line, instead of a model's; may be given several times, to
+    /// compare systems with the first.
+    #[arg(
+        long = "hypothesis",
+        value_name = "FILE",
+        conflicts_with_all = ["output", "ModelArgs", "OptionArgs"]
+    )]
+    pub(super) hypotheses: Vec<PathBuf>,
+    /// Write the model's translations to a file, one a line.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+    #[command(flatten)]
+    pub(super) options: OptionArgs,
 }
 
 #[derive(Debug, Args)]

@@ -63,8 +63,8 @@ pub(super) async fn translate(
 }
 
 /// What may end a line, and the tab between source and translation. A translation that is a copy of its source may
-/// hold line ends of other kinds than the input's.
-const NOT_IN_A_LINE: [char; 7] = ['\t', '\r', '\u{B}', '\u{C}', '\u{85}', '\u{2028}', '\u{2029}'];
+/// hold line ends of other kinds than the input's, and a vocabulary may have any.
+const NOT_IN_A_LINE: [char; 8] = ['\t', '\n', '\r', '\u{B}', '\u{C}', '\u{85}', '\u{2028}', '\u{2029}'];
 
 fn one_line(text: &str) -> String {
     text.replace(NOT_IN_A_LINE, " ")

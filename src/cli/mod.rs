@@ -1,13 +1,14 @@
 //! The command line: its arguments, one file for each command, and what they share.
 //!
 //! - `args`: the arguments, as clap reads them
-//! - `translate`, `lines`, `serve`, `split`, `models`, `completions`: the commands
+//! - `translate`, `lines`, `serve`, `split`, `evaluate`, `models`, `completions`: the commands
 //! - `input`, `output`, `format`: what is read and what is written
 //! - `progress`, `stats`: what is told of a translation
 //! - `failure`: how a command ends
 
 mod args;
 mod completions;
+mod evaluate;
 mod failure;
 mod format;
 mod input;
@@ -50,6 +51,7 @@ fn dispatch(command: Command, quiet: bool) -> Result<Outcome, Failure> {
     match command {
         Command::Translate(args) => runtime()?.block_on(translate::run(args, quiet)),
         Command::Serve(args) => runtime()?.block_on(serve::run(args, quiet)),
+        Command::Evaluate(args) => runtime()?.block_on(evaluate::run(args, quiet)),
         Command::Split(args) => split::run(&args),
         Command::Models(ModelsCommand::List { json }) => models::list(json),
         Command::Completions { shell } => completions::run(shell),
