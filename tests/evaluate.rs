@@ -44,7 +44,7 @@ fn three_systems_have_the_scores_that_sacrebleu_gives_them() {
             );
         }
         assert!(system["model"].is_null() && system["speed"].is_null());
-        assert!(system["flagged_sentences"].as_u64().unwrap() < 100, "{system}");
+        assert!(system["flagged_sentences"].is_u64() && system["flag_counts"].is_array(), "{system}");
     }
 }
 

@@ -64,14 +64,14 @@ impl Score {
     }
 
     /// How likely at least this difference from the baseline's score would be by chance if both systems were equally
-    /// good: sacreBLEU's paired bootstrap test (`sacrebleu/significance.py`). Both must be scores of the same segments
-    /// by the same metric.
+    /// good: sacreBLEU's paired bootstrap test (`sacrebleu/significance.py`), except that scores that are the same get
+    /// 1, where it calls their difference significant. Both must be scores of the same segments by the same metric.
     pub fn p_value(&self, baseline: &Self) -> f64 {
         let pairs = self.resampled.iter().zip(&baseline.resampled);
         let differences: Vec<f64> = pairs.map(|(system, baseline)| (system - baseline).abs()).collect();
         let expected = mean(&differences);
         let observed = (self.value - baseline.value).abs();
-        let beyond = differences.iter().filter(|&difference| difference - expected > observed).count();
+        let beyond = differences.iter().filter(|&difference| difference - expected >= observed).count();
         ratio(beyond + 1, RESAMPLES + 1)
     }
 }

@@ -1,5 +1,7 @@
 //! Against sacreBLEU's answers in `tests/golden/scores.jsonl`, and what holds for any text.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -25,22 +27,22 @@ fn odd_and_random_texts_score_as_in_sacrebleu() {
 }
 
 /// The scores are equal. The intervals and p agree within the noise of 1000 resamples, as the generators differ: over
-/// other seeds of its own, sacreBLEU's half widths vary by a standard deviation of 3 % and its means of 0.03.
+/// other seeds of its own, sacreBLEU's half widths vary by a standard deviation of 2 to 4 %, its means of up to 0.06.
 #[test]
 fn systems_score_as_in_sacrebleu_and_their_intervals_agree_within_noise() {
     let golden = golden(0);
-    for (expected, lines, tolerance) in [(&golden[0], 997, 0.15), (&golden[1], 30, 0.8)] {
-        let scores = ["google", "microsoft", "bergamot-tiny"].map(|system| scores_of(system, lines));
-        for (scores, system) in scores.iter().zip(["google", "microsoft", "bergamot-tiny"]) {
+    for (golden, lines, noise) in [(&golden[0], 0..997, 0.15), (&golden[1], 100..130, 0.3)] {
+        let baseline = scores_of("google", lines.clone());
+        for system in ["google", "microsoft", "bergamot-tiny"] {
+            let scores = scores_of(system, lines.clone());
             for (at, score) in scores.iter().enumerate() {
-                let expected = &expected[system][at];
+                let expected = &golden[system][at];
                 assert_near(score.value(), &expected["score"], 1e-9);
-                let interval = score.interval();
-                assert_near(interval.mean, &expected["mean"], tolerance);
-                let half_width = expected["half_width"].as_f64().unwrap();
-                assert_near(interval.half_width, &expected["half_width"], half_width * 0.15);
+                assert_near(score.interval().mean, &expected["mean"], noise);
+                let half_width = &expected["half_width"];
+                assert_near(score.interval().half_width, half_width, half_width.as_f64().unwrap() * 0.15);
                 if system != "google" {
-                    assert_near(score.p_value(&scores_of("google", lines)[at]), &expected["p_value"], 0.05);
+                    assert_near(score.p_value(&baseline[at]), &expected["p_value"], 0.05);
                 }
             }
         }
@@ -49,8 +51,9 @@ fn systems_score_as_in_sacrebleu_and_their_intervals_agree_within_noise() {
 
 #[test]
 fn a_system_does_not_differ_from_itself() {
-    let score = &scores_of("google", 30)[0];
-    assert!(score.p_value(score) > 0.99 / 1001.0);
+    for score in scores_of("google", 0..30) {
+        assert_eq!(score.p_value(&score).to_bits(), 1.0_f64.to_bits());
+    }
 }
 
 #[test]
@@ -106,13 +109,13 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), "[a-c0-1 .,&;!\"(\\-\n\t<>’é中\u{1c}\u{a0}]{0,40}"]
 }
 
-fn scores_of(system: &str, lines: usize) -> [Score; 3] {
+fn scores_of(system: &str, lines: Range<usize>) -> [Score; 3] {
     let read = |name: &str| {
         std::fs::read_to_string(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
     };
     let (hypotheses, references) = (read(&format!("flores-dev.{system}.en")), read("flores-dev.en"));
     let segments = || {
-        let pairs = hypotheses.lines().zip(references.lines()).take(lines);
+        let pairs = hypotheses.lines().zip(references.lines()).skip(lines.start).take(lines.len());
         pairs.map(|(hypothesis, reference)| Segment { hypothesis, reference })
     };
     Metric::ALL.map(|metric| Score::new(metric, segments()))
