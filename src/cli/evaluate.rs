@@ -103,6 +103,7 @@ async fn translate(args: &EvaluateArgs, source: &Lines, quiet: bool) -> Result<T
         output.writer().write_all(&text)?;
         output.finish()?;
     }
+    // Translations are UTF-8: nothing is lost.
     let text = String::from_utf8_lossy(&text).into_owned();
     Ok(Translations {
         lines: Lines { name: model.name.clone(), text },
