@@ -170,7 +170,7 @@ fn bad_input_is_refused_with_its_reason_and_exit_code() {
         (&["translate", "--beam", "0"], 2, "--beam"),
         (&["translate", "--n-best", "9"], 2, "--n-best"),
         (&["translate", "--max-tokens", "0"], 2, "--max-tokens"),
-        (&["translate", "--precision", "int8"], 2, "precision"),
+        (&["translate", "--precision", "int3"], 2, "precision"),
         (&["translate", "--server", "http://127.0.0.1:1"], 1, "127.0.0.1:1"),
     ];
     for (arguments, code, reason) in cases {

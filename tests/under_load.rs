@@ -2,27 +2,36 @@
 
 use futures::{StreamExt, TryStreamExt};
 use tarjoman::engine::EngineConfig;
+use tarjoman::nn::Precision;
 use tarjoman::options::TranslateOptions;
 use tarjoman::translation::TranslatedLine;
-use tarjoman::translator::Translator;
+use tarjoman::translator::{LoadOptions, Translator};
 
 const LINES: usize = 48;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn translations_do_not_depend_on_what_is_translated_beside_them() {
+    compare(Precision::F32).await;
+    compare(Precision::Int8).await;
+}
+
+async fn compare(precision: Precision) {
+    let load = |threads, queue| {
+        let engine = EngineConfig { threads, queue, ..EngineConfig::default() };
+        Translator::built_in(&LoadOptions { engine, precision }).unwrap()
+    };
     let text =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/flores-dev.fa")).unwrap();
     let lines: Vec<String> = text.lines().take(LINES).map(str::to_owned).collect();
     let options =
         TranslateOptions { beam_size: 3, n_best: 2, max_attempts: 2, ..TranslateOptions::default() };
-    let quiet = Translator::built_in(&EngineConfig { threads: 1, ..EngineConfig::default() }).unwrap();
+    let quiet = load(1, 256);
     let mut alone = Vec::new();
     for line in &lines {
         alone.extend(translate(&quiet, vec![line.clone()], &options).await);
     }
 
-    let busy =
-        Translator::built_in(&EngineConfig { threads: 2, queue: 3, ..EngineConfig::default() }).unwrap();
+    let busy = load(2, 3);
     let readers = (0..4).map(|reader| {
         let (busy, options) = (busy.clone(), options.clone());
         let mut lines = lines.clone();
@@ -38,7 +47,9 @@ async fn translations_do_not_depend_on_what_is_translated_beside_them() {
         let (busy, lines) = (busy.clone(), lines.clone());
         async move {
             let options = TranslateOptions { beam_size: 1 + visit % 6, ..TranslateOptions::default() };
-            drop(busy.translate_lines(lines, options).unwrap().take(1 + visit).collect::<Vec<_>>().await);
+            drop(
+                busy.translate_lines(lines, options, 100).unwrap().take(1 + visit).collect::<Vec<_>>().await,
+            );
         }
     });
     let (read, _) = futures::join!(futures::future::join_all(readers), futures::future::join_all(passers_by));
@@ -52,5 +63,5 @@ async fn translate(
     lines: Vec<String>,
     options: &TranslateOptions,
 ) -> Vec<TranslatedLine> {
-    translator.translate_lines(lines, options.clone()).unwrap().try_collect().await.unwrap()
+    translator.translate_lines(lines, options.clone(), 100).unwrap().try_collect().await.unwrap()
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::EngineConfig;
+use crate::nn;
 use crate::options::TranslateOptions;
+use crate::translator::LoadOptions;
 
 /// Translates Persian articles into English.
 #[derive(Debug, Parser)]
@@ -87,6 +89,9 @@ pub(super) struct TranslateArgs {
     /// Translate each line as one sentence and write one line for each, an empty one for an empty one.
     #[arg(long)]
     pub(super) lines: bool,
+    /// With --lines, the lines that are under way at once.
+    #[arg(long, value_name = "N", default_value_t = 256, requires = "lines", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) at_once: u16,
     /// Translate with a server instead of in this process, e.g. `http://127.0.0.1:50051`.
     #[arg(long, value_name = "URL", conflicts_with_all = ["threads", "lines", "allow_unknown"])]
     pub(super) server: Option<String>,
@@ -119,7 +124,7 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "NAME|PATH")]
     pub(super) model: Option<String>,
     /// What the model computes in.
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    #[arg(long, value_enum, default_value_t = Precision::Auto)]
     pub(super) precision: Precision,
     /// Threads that compute; 0 is one for each core.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -128,14 +133,21 @@ pub(super) struct ModelArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Precision {
-    /// 32-bit floating point.
+    /// What is fastest here: int8.
+    Auto,
+    /// Products of 8-bit integers: the fastest, with the least memory.
+    Int8,
+    /// 32-bit floating point: the same translations as Hugging Face transformers.
     F32,
 }
 
 impl ModelArgs {
-    pub(super) fn engine(&self) -> EngineConfig {
-        let Precision::F32 = self.precision;
-        EngineConfig { threads: self.threads, ..EngineConfig::default() }
+    pub(super) fn load_options(&self) -> LoadOptions {
+        let precision = match self.precision {
+            Precision::Auto | Precision::Int8 => nn::Precision::Int8,
+            Precision::F32 => nn::Precision::F32,
+        };
+        LoadOptions { engine: EngineConfig { threads: self.threads, ..EngineConfig::default() }, precision }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::metrics::{Metric, Score, Segment};
 use crate::model::ModelInfo;
 use crate::review::check;
 use crate::translation::ArticleSummary;
+use crate::translator::SENTENCES_AT_ONCE;
 use crate::translator::{Translator, count_flag};
 
 use report::{MetricScore, Report, Speed, System};
@@ -90,14 +91,14 @@ struct Translations {
 async fn translate(args: &EvaluateArgs, source: &Lines, quiet: bool) -> Result<Translations, Failure> {
     let choice = ModelChoice::resolve(args.model.model.as_deref())?;
     let output = args.output.as_deref().map(|path| Output::create(Some(path))).transpose()?;
-    let translator = Translator::open(&choice, &args.model.engine())?;
+    let translator = Translator::open(&choice, &args.model.load_options())?;
     let model = translator.models().swap_remove(0);
     let progress = Progress::new(quiet, true);
     let options = args.options.options(false);
     let mut text = Vec::new();
     let begun = Instant::now();
-    let summary =
-        lines::translate(&translator, &source.text, options, Format::Text, &mut text, &progress).await?;
+    let job = lines::Job { text: &source.text, options, at_once: SENTENCES_AT_ONCE, format: Format::Text };
+    let summary = lines::translate(&translator, job, &mut text, &progress).await?;
     let elapsed = begun.elapsed();
     if let Some(mut output) = output {
         output.writer().write_all(&text)?;

@@ -12,23 +12,30 @@ use crate::options::TranslateOptions;
 use crate::translation::ArticleSummary;
 use crate::translator::{Translator, count_flag};
 
+/// Lines to translate, and how.
+pub(super) struct Job<'a> {
+    pub(super) text: &'a str,
+    pub(super) options: TranslateOptions,
+    /// How many are under way at once.
+    pub(super) at_once: usize,
+    pub(super) format: Format,
+}
+
 /// Translates each line of a text and writes one line for each, whatever its translation contains.
 ///
 /// A sentence in the summary is a line that isn't blank.
 pub(super) async fn translate(
     translator: &Translator,
-    text: &str,
-    options: TranslateOptions,
-    format: Format,
+    job: Job<'_>,
     output: &mut dyn Write,
     progress: &Progress,
 ) -> Result<ArticleSummary, Failure> {
     let model = translator.models().swap_remove(0);
     progress.note(&model.note);
-    let sources: Vec<&str> = text.lines().collect();
+    let sources: Vec<&str> = job.text.lines().collect();
     progress.start(sources.len());
-    let lines = sources.iter().map(|&line| line.to_owned()).collect();
-    let mut translated = translator.translate_lines(lines, options)?;
+    let texts = sources.iter().map(|&line| line.to_owned()).collect();
+    let mut translated = translator.translate_lines(texts, job.options, job.at_once)?;
     let mut summary = ArticleSummary::default();
     for source in sources {
         let ended = || Failure::Failed("the translation ended early".into());
@@ -43,7 +50,7 @@ pub(super) async fn translate(
         for flag in line.flags.iter() {
             count_flag(&mut summary.flag_counts, flag);
         }
-        match format {
+        match job.format {
             Format::Text => writeln!(output, "{}", one_line(&line.text))?,
             Format::Bilingual => {
                 writeln!(

@@ -1,12 +1,11 @@
 //! `models list`.
 
 use super::failure::{Failure, Outcome, print};
-use crate::engine::EngineConfig;
-use crate::translator::Translator;
+use crate::translator::{LoadOptions, Translator};
 
 /// Lists the models that can be used by name.
 pub(super) fn list(json: bool) -> Result<Outcome, Failure> {
-    let models = Translator::built_in(&EngineConfig::default())?.models();
+    let models = Translator::built_in(&LoadOptions::default())?.models();
     let text = if json {
         serde_json::to_string_pretty(&models).map_err(std::io::Error::from)? + "\n"
     } else {

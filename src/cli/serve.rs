@@ -15,7 +15,7 @@ use crate::translator::Translator;
 /// Serves until SIGINT or SIGTERM, then lets the articles in progress end; a second signal cuts them off.
 pub(super) async fn run(args: ServeArgs, quiet: bool) -> Result<Outcome, Failure> {
     let choice = ModelChoice::resolve(args.model.model.as_deref())?;
-    let translator = Translator::open(&choice, &args.model.engine())?;
+    let translator = Translator::open(&choice, &args.model.load_options())?;
     let models = translator.models();
     let failed = |error: io::Error| Failure::Failed(format!("--listen {}: {error}", args.listen));
     let listener = TcpListener::bind(args.listen).await.map_err(failed)?;

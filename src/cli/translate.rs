@@ -40,11 +40,13 @@ pub(super) async fn run(args: TranslateArgs, quiet: bool) -> Result<Outcome, Fai
     let mut begun = Instant::now();
     let (summary, stats) = match engine {
         Engine::Local(choice) => {
-            let translator = Translator::open(&choice, &args.model.engine())?;
+            let translator = Translator::open(&choice, &args.model.load_options())?;
             let load = begun.elapsed();
             begun = Instant::now();
             let summary = if args.lines {
-                lines::translate(&translator, &text, options, args.format, output.writer(), &progress).await?
+                let at_once = args.at_once.into();
+                let job = lines::Job { text: &text, options, at_once, format: args.format };
+                lines::translate(&translator, job, output.writer(), &progress).await?
             } else {
                 write(translator.translate(text, options)?, args.format, output.writer(), &progress).await?
             };

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use candle_nn::{Activation, Module};
 
 use super::config::MarianConfig;
 use super::{DecoderState, Logits, ModelSpec, Seq2Seq, Weights};
@@ -15,14 +14,14 @@ use crate::nn::{
 };
 use crate::{Error, Result};
 
-/// A Marian model in `f32` on the CPU.
+/// A Marian model on the CPU.
 pub struct Marian {
     spec: ModelSpec,
     features: usize,
     encoder_heads: usize,
     decoder_heads: usize,
-    source_embedding: Embedding,
-    target_embedding: Embedding,
+    source_embedding: Arc<Embedding>,
+    target_embedding: Arc<Embedding>,
     positions: SinusoidalPositions,
     encoder: Vec<EncoderLayer>,
     decoder: Vec<DecoderLayer>,
@@ -51,9 +50,9 @@ impl Marian {
             max_source: config.max_position_embeddings / 2,
             max_target: config.max_position_embeddings,
         };
-        let (source_table, target_table) = embedding_tables(&config, weights)?;
         #[expect(clippy::cast_precision_loss)]
         let scale = if config.scale_embedding { (config.d_model as f64).sqrt() } else { 1.0 };
+        let (source_embedding, target_embedding) = embeddings(&config, weights, scale)?;
         let layer = |side: &str, index: usize| format!("model.{side}.layers.{index}");
         Ok(Self {
             spec,
@@ -71,9 +70,9 @@ impl Marian {
             decoder: (0..config.decoder_layers)
                 .map(|index| DecoderLayer::load(weights, &layer("decoder", index), &config))
                 .collect::<Result<_>>()?,
-            output: output_projection(&config, weights, &target_table)?,
-            source_embedding: Embedding::new(source_table, scale),
-            target_embedding: Embedding::new(target_table, scale),
+            output: output_projection(&config, weights, &target_embedding)?,
+            source_embedding,
+            target_embedding,
         })
     }
 
@@ -242,31 +241,34 @@ impl DecoderLayer {
 struct FeedForward {
     wide: Linear,
     narrow: Linear,
-    activation: Activation,
     norm: LayerNorm,
 }
 
 impl FeedForward {
     fn load(weights: &Weights, prefix: &str, width: usize, config: &MarianConfig) -> Result<Self> {
         Ok(Self {
-            wide: linear(weights, &format!("{prefix}.fc1"), width, config.d_model)?,
+            wide: linear(weights, &format!("{prefix}.fc1"), width, config.d_model)?
+                .with_activation(config.activation_function),
             narrow: linear(weights, &format!("{prefix}.fc2"), config.d_model, width)?,
-            activation: config.activation_function,
             norm: layer_norm(weights, &format!("{prefix}.final_layer_norm"), config.d_model)?,
         })
     }
 
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let wide = self.activation.forward(&self.wide.forward(x)?)?;
-        self.norm.forward(&self.narrow.forward(&wide)?, x)
+        self.norm.forward(&self.narrow.forward(&self.wide.forward(x)?)?, x)
     }
 }
 
 /// The embeddings of both sides: one shared table, or one each.
-fn embedding_tables(config: &MarianConfig, weights: &Weights) -> Result<(Tensor, Tensor)> {
-    let table = |names: &[&str], rows: usize| {
+fn embeddings(
+    config: &MarianConfig,
+    weights: &Weights,
+    scale: f64,
+) -> Result<(Arc<Embedding>, Arc<Embedding>)> {
+    let table = |names: &[&str], rows: usize| -> Result<_> {
         let name = names.iter().find(|name| weights.contains(name)).unwrap_or(&names[0]);
-        weights.get(name, &[rows, config.d_model])
+        let table = weights.get(name, &[rows, config.d_model])?;
+        Ok(Arc::new(Embedding::new(&table, scale, weights.precision())?))
     };
     if config.share_encoder_decoder_embeddings {
         let shared = table(&["model.shared.weight", "model.encoder.embed_tokens.weight"], config.vocab_size)?;
@@ -281,28 +283,29 @@ fn embedding_tables(config: &MarianConfig, weights: &Weights) -> Result<(Tensor,
 fn output_projection(
     config: &MarianConfig,
     weights: &Weights,
-    target_table: &Tensor,
+    target_embedding: &Embedding,
 ) -> Result<OutputProjection> {
     let vocabulary = config.target_vocabulary();
     let bias = match "final_logits_bias" {
         name if weights.contains(name) => Some(weights.get(name, &[1, vocabulary])?),
         _ => None,
     };
-    let untied = !config.tie_word_embeddings;
-    let weight =
-        if untied { &weights.get("lm_head.weight", &[vocabulary, config.d_model])? } else { target_table };
-    Ok(OutputProjection::new(weight, bias.as_ref())?)
+    if config.tie_word_embeddings {
+        return Ok(OutputProjection::tied(target_embedding, bias.as_ref())?);
+    }
+    let weight = weights.get("lm_head.weight", &[vocabulary, config.d_model])?;
+    Ok(OutputProjection::new(&weight, bias.as_ref(), weights.precision())?)
 }
 
 fn linear(weights: &Weights, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
     let (weight, bias) = tensors(weights, name, outputs, inputs)?;
-    Ok(Linear::new(&weight, Some(&bias))?)
+    Ok(Linear::new(&weight, Some(&bias), weights.precision())?)
 }
 
 fn fused(weights: &Weights, prefix: &str, names: &[&str], features: usize) -> Result<Linear> {
     let layers: Result<Vec<_>> =
         names.iter().map(|name| tensors(weights, &format!("{prefix}.{name}"), features, features)).collect();
-    Ok(Linear::fused(&layers?)?)
+    Ok(Linear::fused(&layers?, weights.precision())?)
 }
 
 fn tensors(weights: &Weights, name: &str, outputs: usize, inputs: usize) -> Result<(Tensor, Tensor)> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor, safetensors::MmapedSafetensors};
 use sha2::{Digest, Sha256};
 
+use crate::nn::Precision;
 use crate::{Error, Result};
 
 /// The named tensors of a model's weights file.
@@ -12,6 +13,7 @@ pub struct Weights {
     source: Source,
     path: PathBuf,
     device: Device,
+    precision: Precision,
 }
 
 enum Source {
@@ -27,14 +29,24 @@ impl Weights {
         #[expect(unsafe_code, reason = "a weights file is mapped, so that loading copies it once")]
         let mapped = unsafe { MmapedSafetensors::new(path) };
         let source = mapped.map(Source::Mapped).map_err(|error| unreadable(path, &error))?;
-        Ok(Self { source, path: path.to_owned(), device: device.clone() })
+        Ok(Self { source, path: path.to_owned(), device: device.clone(), precision: Precision::F32 })
     }
 
     /// The weights inside the binary; `path` is what errors name.
     pub fn builtin(bytes: &'static [u8], path: &Path, device: &Device) -> Result<Self> {
         let source = candle_core::safetensors::SliceSafetensors::new(bytes).map(Source::Builtin);
         let source = source.map_err(|error| unreadable(path, &error))?;
-        Ok(Self { source, path: path.to_owned(), device: device.clone() })
+        Ok(Self { source, path: path.to_owned(), device: device.clone(), precision: Precision::F32 })
+    }
+
+    /// The same weights for a model that computes in `precision`.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// What a model with these weights is to compute in.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Whether there is a tensor of that name.

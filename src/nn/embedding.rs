@@ -1,28 +1,68 @@
 //! Token embeddings and positions.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Result, Tensor};
 
-/// A table of token embeddings, kept in the type that its file has.
+use super::kernels::QuantizedMatrix;
+use super::linear::{Precision, quantize};
+
+/// A table of token embeddings.
 pub struct Embedding {
-    table: Tensor,
+    table: Table,
+    device: Device,
     scale: f64,
+}
+
+/// The embeddings `[vocabulary, features]`.
+pub(super) enum Table {
+    /// In the type that its file has.
+    Float(Tensor),
+    /// In 8-bit integers, which an output layer that is tied to it multiplies with.
+    Int8(Arc<QuantizedMatrix>),
 }
 
 impl Embedding {
     /// A `table` `[vocabulary, features]`, whose rows are multiplied by `scale` when looked up.
-    pub fn new(table: Tensor, scale: f64) -> Self {
-        Self { table, scale }
+    pub fn new(table: &Tensor, scale: f64, precision: Precision) -> Result<Self> {
+        let device = table.device().clone();
+        let table = match precision {
+            Precision::F32 => Table::Float(table.clone()),
+            Precision::Int8 => Table::Int8(Arc::new(quantize(table)?)),
+        };
+        Ok(Self { table, device, scale })
     }
 
     /// Number of tokens in the table.
     pub fn tokens(&self) -> usize {
-        self.table.dims().first().copied().unwrap_or(0)
+        match &self.table {
+            Table::Float(table) => table.dims().first().copied().unwrap_or(0),
+            Table::Int8(table) => table.outputs(),
+        }
     }
 
     /// The embeddings `[tokens, features]` of some token ids, in `f32`.
     pub fn forward(&self, ids: &[u32]) -> Result<Tensor> {
-        let ids = Tensor::new(ids, self.table.device())?;
-        self.table.index_select(&ids, 0)?.to_dtype(DType::F32)?.affine(self.scale, 0.0)
+        match &self.table {
+            Table::Float(table) => {
+                let ids = Tensor::new(ids, &self.device)?;
+                table.index_select(&ids, 0)?.to_dtype(DType::F32)?.affine(self.scale, 0.0)
+            }
+            Table::Int8(table) => {
+                let mut rows = vec![0.0; ids.len() * table.inputs()];
+                for (row, &id) in rows.chunks_exact_mut(table.inputs()).zip(ids) {
+                    if id as usize >= table.outputs() {
+                        candle_core::bail!("no embedding for the token {id}");
+                    }
+                    table.row(id as usize, row);
+                }
+                Tensor::from_vec(rows, (ids.len(), table.inputs()), &self.device)?.affine(self.scale, 0.0)
+            }
+        }
+    }
+
+    pub(super) fn table(&self) -> &Table {
+        &self.table
     }
 }
 

@@ -1,33 +1,104 @@
 //! Linear layers over rows.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use std::sync::Arc;
 
-use super::kernels::{PackedMatrix, contiguous, matmul};
+use candle_core::{CpuStorage, CustomOp1, Layout, Module, Result, Shape, Tensor};
 
-/// `y = x · weightᵀ + bias` over rows, with the weights packed once when loaded.
+use super::embedding::{Embedding, Table};
+use super::kernels::{Activation, PackedMatrix, QuantizedMatrix, contiguous, matmul, matmul_int8};
+
+/// What a model computes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floating point.
+    F32,
+    /// Products of 8-bit integers, everything else in 32-bit floating point.
+    Int8,
+}
+
+impl Precision {
+    /// Its name, as users write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+/// `y = activation(x · weightᵀ + bias)` over rows, with the weights packed once when loaded.
 pub struct Linear {
-    weight: PackedMatrix,
+    weight: Matrix,
     bias: Option<Vec<f32>>,
+    /// Applied while the product is at hand.
+    fused: Activation,
+    /// Applied after it.
+    activation: Option<candle_nn::Activation>,
+}
+
+enum Matrix {
+    F32(PackedMatrix),
+    Int8(Arc<QuantizedMatrix>),
 }
 
 impl Linear {
     /// A layer with `weight` `[outputs, inputs]` and `bias` `[outputs]`.
-    pub fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
+    pub fn new(weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Self> {
         let (outputs, inputs) = weight.dims2()?;
-        let weight = PackedMatrix::pack(&to_vec(weight)?, outputs, inputs);
-        Ok(Self { weight, bias: bias.map(to_vec).transpose()? })
+        let weight = match precision {
+            Precision::F32 => Matrix::F32(PackedMatrix::pack(&to_vec(weight)?, outputs, inputs)),
+            Precision::Int8 => Matrix::Int8(Arc::new(quantize(weight)?)),
+        };
+        Ok(Self { weight, bias: bias.map(to_vec).transpose()?, fused: Activation::None, activation: None })
     }
 
     /// Several layers over the same input as one: their outputs side by side.
-    pub fn fused(layers: &[(Tensor, Tensor)]) -> Result<Self> {
+    pub fn fused(layers: &[(Tensor, Tensor)], precision: Precision) -> Result<Self> {
         let weights: Vec<_> = layers.iter().map(|(weight, _)| weight).collect();
         let biases: Vec<_> = layers.iter().map(|(_, bias)| bias).collect();
-        Self::new(&Tensor::cat(&weights, 0)?, Some(&Tensor::cat(&biases, 0)?))
+        Self::new(&Tensor::cat(&weights, 0)?, Some(&Tensor::cat(&biases, 0)?), precision)
+    }
+
+    /// The same layer with an activation function behind it.
+    pub fn with_activation(self, activation: candle_nn::Activation) -> Self {
+        match activation {
+            candle_nn::Activation::Relu => Self { fused: Activation::Relu, ..self },
+            candle_nn::Activation::Silu | candle_nn::Activation::Swish => {
+                Self { fused: Activation::Silu, ..self }
+            }
+            other => Self { activation: Some(other), ..self },
+        }
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.apply_op1_no_bwd(&MatMul { weight: &self.weight, bias: self.bias.as_deref() })
+        let y = x.apply_op1_no_bwd(&Product(self))?;
+        match &self.activation {
+            Some(activation) => activation.forward(&y),
+            None => Ok(y),
+        }
+    }
+
+    fn matmul(&self, input: &[f32], output: &mut [f32]) {
+        let bias = self.bias.as_deref();
+        match &self.weight {
+            Matrix::F32(weight) => matmul(input, weight, bias, self.fused, output),
+            Matrix::Int8(weight) => matmul_int8(input, weight, bias, self.fused, output),
+        }
+    }
+
+    fn inputs(&self) -> usize {
+        match &self.weight {
+            Matrix::F32(weight) => weight.inputs(),
+            Matrix::Int8(weight) => weight.inputs(),
+        }
+    }
+
+    fn outputs(&self) -> usize {
+        match &self.weight {
+            Matrix::F32(weight) => weight.outputs(),
+            Matrix::Int8(weight) => weight.outputs(),
+        }
     }
 }
 
@@ -36,8 +107,21 @@ pub struct OutputProjection(Linear);
 
 impl OutputProjection {
     /// A projection with `weight` `[vocabulary, features]` and `bias` `[vocabulary]`.
-    pub fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
-        Linear::new(weight, bias).map(Self)
+    pub fn new(weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Self> {
+        Linear::new(weight, bias, precision).map(Self)
+    }
+
+    /// A projection with the embedding's table as its weight, and `bias` `[vocabulary]`.
+    pub fn tied(embedding: &Embedding, bias: Option<&Tensor>) -> Result<Self> {
+        match embedding.table() {
+            Table::Float(table) => Self::new(table, bias, Precision::F32),
+            Table::Int8(table) => Ok(Self(Linear {
+                weight: Matrix::Int8(table.clone()),
+                bias: bias.map(to_vec).transpose()?,
+                fused: Activation::None,
+                activation: None,
+            })),
+        }
     }
 
     /// `[rows, features]` to the logits `[rows, vocabulary]`, row-major.
@@ -46,31 +130,55 @@ impl OutputProjection {
         let candle_core::Storage::Cpu(storage) = &*storage else {
             candle_core::bail!("logits are computed on the CPU")
         };
-        let input = contiguous(storage, layout, "the output projection")?;
-        matmul(input, &self.0.weight, self.0.bias.as_deref(), logits);
+        self.0.matmul(contiguous(storage, layout, "the output projection")?, logits);
         Ok(())
     }
 }
 
-struct MatMul<'a> {
-    weight: &'a PackedMatrix,
-    bias: Option<&'a [f32]>,
-}
+struct Product<'a>(&'a Linear);
 
-impl CustomOp1 for MatMul<'_> {
+impl CustomOp1 for Product<'_> {
     fn name(&self) -> &'static str {
         "packed-matmul"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, inputs) = layout.shape().dims2()?;
-        if inputs != self.weight.inputs() {
-            candle_core::bail!("a row of {inputs} features for a layer of {}", self.weight.inputs());
+        if inputs != self.0.inputs() {
+            candle_core::bail!("a row of {inputs} features for a layer of {}", self.0.inputs());
         }
-        let mut output = vec![0.0; rows * self.weight.outputs()];
-        matmul(contiguous(storage, layout, self.name())?, self.weight, self.bias, &mut output);
-        Ok((CpuStorage::F32(output), Shape::from((rows, self.weight.outputs()))))
+        let mut output = vec![0.0; rows * self.0.outputs()];
+        self.0.matmul(contiguous(storage, layout, self.name())?, &mut output);
+        Ok((CpuStorage::F32(output), Shape::from((rows, self.0.outputs()))))
     }
+}
+
+/// A matrix `[outputs, inputs]` in 8-bit integers.
+pub(super) fn quantize(matrix: &Tensor) -> Result<QuantizedMatrix> {
+    let (outputs, inputs) = matrix.dims2()?;
+    let (storage, layout) = matrix.storage_and_layout();
+    let candle_core::Storage::Cpu(storage) = &*storage else {
+        candle_core::bail!("8-bit integers are for the CPU")
+    };
+    let Some((start, end)) = layout.contiguous_offsets() else { candle_core::bail!("a matrix of strides") };
+    macro_rules! quantize {
+        ($values:expr, $convert:expr) => {{
+            let values = &$values[start..end];
+            QuantizedMatrix::quantize(outputs, inputs, |row, buffer| {
+                for (to, from) in buffer.iter_mut().zip(&values[row * inputs..(row + 1) * inputs]) {
+                    *to = $convert(*from);
+                }
+            })
+        }};
+    }
+    #[expect(clippy::cast_possible_truncation)]
+    Ok(match storage {
+        CpuStorage::F32(values) => quantize!(values, f32::from),
+        CpuStorage::F16(values) => quantize!(values, f32::from),
+        CpuStorage::BF16(values) => quantize!(values, f32::from),
+        CpuStorage::F64(values) => quantize!(values, |x: f64| x as f32),
+        _ => candle_core::bail!("a matrix of {:?}", matrix.dtype()),
+    })
 }
 
 /// A tensor's elements as `f32`, row-major.

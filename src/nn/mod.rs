@@ -11,5 +11,5 @@ mod norm;
 pub use attention::{cached_attention, cross_attention, self_attention};
 pub use cache::{KvCache, Memory};
 pub use embedding::{Embedding, SinusoidalPositions};
-pub use linear::{Linear, OutputProjection};
+pub use linear::{Linear, OutputProjection, Precision};
 pub use norm::LayerNorm;

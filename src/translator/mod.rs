@@ -9,7 +9,7 @@ use std::time::Instant;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use crate::article::{Article, Span};
-use crate::engine::{EngineConfig, EngineStats};
+use crate::engine::EngineStats;
 use crate::hub::ModelChoice;
 use crate::model::ModelInfo;
 use crate::options::TranslateOptions;
@@ -19,12 +19,13 @@ use crate::translation::{
 };
 use crate::{Error, Result};
 
+pub use loaded::LoadOptions;
 use loaded::LoadedModel;
 use sentence::{SentenceTranslation, is_foreign, translate_sentence};
 
 /// Sentences of one article that are under way at once: enough to fill a batch, few enough that an article which
 /// nobody reads holds little.
-const SENTENCES_AT_ONCE: usize = 128;
+pub const SENTENCES_AT_ONCE: usize = 256;
 
 /// Translates articles with the models that it has loaded. Cheap to clone.
 #[derive(Clone)]
@@ -35,13 +36,13 @@ pub struct Translator {
 
 impl Translator {
     /// A translator with the built-in model.
-    pub fn built_in(engine: &EngineConfig) -> Result<Self> {
-        Self::open(&ModelChoice::BuiltIn, engine)
+    pub fn built_in(options: &LoadOptions) -> Result<Self> {
+        Self::open(&ModelChoice::BuiltIn, options)
     }
 
     /// A translator with one model.
-    pub fn open(model: &ModelChoice, engine: &EngineConfig) -> Result<Self> {
-        Ok(Self { models: Arc::new(vec![Arc::new(LoadedModel::open(model, engine)?)]) })
+    pub fn open(model: &ModelChoice, options: &LoadOptions) -> Result<Self> {
+        Ok(Self { models: Arc::new(vec![Arc::new(LoadedModel::open(model, options)?)]) })
     }
 
     /// The models, the default first.
@@ -112,12 +113,13 @@ impl Translator {
         Ok(stream::iter([Ok(Event::Start(start))]).chain(rest).boxed())
     }
 
-    /// Translates lines, each of which is one sentence, and returns one translation for each, in order. A blank line
-    /// has a blank translation.
+    /// Translates lines, each of which is one sentence, and returns one translation for each, in order, with
+    /// `at_once` of them under way. A blank line has a blank translation.
     pub fn translate_lines(
         &self,
         lines: Vec<String>,
         options: TranslateOptions,
+        at_once: usize,
     ) -> Result<BoxStream<'static, Result<TranslatedLine>>> {
         options.validate()?;
         let model = self.model(options.model.as_deref())?;
@@ -137,7 +139,7 @@ impl Translator {
                 })
             }
         };
-        Ok(stream::iter(lines).map(translate).buffered(SENTENCES_AT_ONCE).boxed())
+        Ok(stream::iter(lines).map(translate).buffered(at_once.max(1)).boxed())
     }
 
     fn model(&self, name: Option<&str>) -> Result<Arc<LoadedModel>> {

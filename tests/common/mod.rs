@@ -4,10 +4,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use tarjoman::client::Client;
-use tarjoman::engine::EngineConfig;
 use tarjoman::proto::translation_service_client::TranslationServiceClient;
 use tarjoman::server::{ServerLimits, serve};
-use tarjoman::translator::Translator;
+use tarjoman::translator::{LoadOptions, Translator};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -21,7 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The translator with the built-in model.
 pub(crate) fn translator() -> Translator {
-    Translator::built_in(&EngineConfig::default()).expect("the built-in model loads")
+    Translator::built_in(&LoadOptions::default()).expect("the built-in model loads")
 }
 
 /// An article that takes far longer to translate than any test waits: what is seen of it is seen before its end.

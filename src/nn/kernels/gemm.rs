@@ -7,6 +7,9 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::activation::Activation;
+use super::shared::SharedRows;
+
 /// Multiplications below which a second thread costs more than it brings.
 const PARALLEL_FROM: usize = 1 << 20;
 /// Vector registers that a panel is wide.
@@ -61,24 +64,36 @@ impl PackedMatrix {
     }
 }
 
-/// `output[r, o] = Σᵢ input[r, i] · weight[o, i] + bias[o]`, for `input` `[rows, inputs]` and `output`
+/// `output[r, o] = activation(Σᵢ input[r, i] · weight[o, i] + bias[o])`, for `input` `[rows, inputs]` and `output`
 /// `[rows, outputs]`, both row-major.
 ///
 /// # Panics
 /// When a slice's length isn't its shape's.
-pub fn matmul(input: &[f32], weight: &PackedMatrix, bias: Option<&[f32]>, output: &mut [f32]) {
+pub fn matmul(
+    input: &[f32],
+    weight: &PackedMatrix,
+    bias: Option<&[f32]>,
+    activation: Activation,
+    output: &mut [f32],
+) {
     let rows = input.len().checked_div(weight.inputs).unwrap_or(0);
     assert_eq!(input.len(), rows * weight.inputs, "the input's shape");
-    assert_eq!(output.len(), rows * weight.outputs, "the output's shape");
     assert!(bias.is_none_or(|bias| bias.len() == weight.outputs), "the bias' shape");
-    if output.is_empty() {
+    let output = SharedRows::new(output, rows, weight.outputs);
+    if rows == 0 || weight.outputs == 0 {
         return;
     }
     let input = Tiles::pack(input, rows, weight.inputs);
-    let output = SharedRows { data: output.as_mut_ptr(), rows, stride: weight.outputs };
     let panels = weight.outputs.div_ceil(weight.panel_width);
     let run = |index: usize| {
-        Arch::new().dispatch(PanelProduct { input: &input, weight, bias, index, output: &output });
+        Arch::new().dispatch(PanelProduct {
+            input: &input,
+            weight,
+            bias,
+            activation,
+            index,
+            output: &output,
+        });
     };
     if rows * weight.inputs * weight.outputs < PARALLEL_FROM {
         (0..panels).for_each(run);
@@ -161,39 +176,12 @@ impl WithSimd for TallestTile {
     }
 }
 
-/// The output matrix, shared by threads that each write panels of their own.
-struct SharedRows {
-    data: *mut f32,
-    rows: usize,
-    stride: usize,
-}
-
-// SAFETY: the pointer is only used by `SharedRows::write`, whose callers write disjoint ranges.
-#[expect(unsafe_code, reason = "columns of a row-major matrix can't be split among threads as slices")]
-unsafe impl Sync for SharedRows {}
-
-impl SharedRows {
-    /// Writes `values` into a row, from a column on.
-    ///
-    /// # Safety
-    /// No other thread may write or read the same range at the same time.
-    #[expect(unsafe_code, reason = "columns of a row-major matrix can't be split among threads as slices")]
-    #[inline(always)]
-    unsafe fn write(&self, row: usize, column: usize, values: &[f32]) {
-        assert!(row < self.rows && column + values.len() <= self.stride, "a write outside the output");
-        // SAFETY: the range lies inside the matrix by the assertion, and is the caller's alone by its contract.
-        unsafe {
-            let target = self.data.add(row * self.stride + column);
-            std::ptr::copy_nonoverlapping(values.as_ptr(), target, values.len());
-        }
-    }
-}
-
 /// The product of all input rows with one panel of the weights.
 struct PanelProduct<'a> {
     input: &'a Tiles,
     weight: &'a PackedMatrix,
     bias: Option<&'a [f32]>,
+    activation: Activation,
     index: usize,
     output: &'a SharedRows,
 }
@@ -245,6 +233,7 @@ impl PanelProduct<'_> {
                     *sum += bias;
                 }
             }
+            self.activation.apply(sums);
             // SAFETY: every panel has columns of its own, and every tile rows of its own.
             #[expect(
                 unsafe_code,
@@ -268,7 +257,13 @@ mod tests {
         let (input, weight) = (numbers(seed, rows * inputs), numbers(seed + 1, outputs * inputs));
         let bias = numbers(seed + 2, outputs);
         let mut output = vec![f32::NAN; rows * outputs];
-        matmul(&input, &PackedMatrix::pack(&weight, outputs, inputs), Some(&bias), &mut output);
+        matmul(
+            &input,
+            &PackedMatrix::pack(&weight, outputs, inputs),
+            Some(&bias),
+            Activation::None,
+            &mut output,
+        );
         (output, matmul_reference(&input, &weight, inputs, Some(&bias)))
     }
 
@@ -293,10 +288,10 @@ mod tests {
         let weight = PackedMatrix::pack(&numbers(1, 40 * 8), 40, 8);
         let mut input = numbers(2, 3 * 8);
         let mut clean = vec![0.0; 3 * 40];
-        matmul(&input, &weight, None, &mut clean);
+        matmul(&input, &weight, None, Activation::None, &mut clean);
         input[8] = f32::NAN;
         let mut output = vec![0.0; 3 * 40];
-        matmul(&input, &weight, None, &mut output);
+        matmul(&input, &weight, None, Activation::None, &mut output);
         assert_eq!(output[..40], clean[..40]);
         assert!(output[40..80].iter().all(|x| x.is_nan()));
         assert_eq!(output[80..], clean[80..]);

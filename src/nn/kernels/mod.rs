@@ -8,13 +8,18 @@
     reason = "a kernel's parts must be compiled for the instruction set of its caller"
 )]
 
+mod activation;
 mod attention;
 mod gemm;
+mod int8;
 mod norm;
+mod shared;
 mod softmax;
 
+pub use activation::Activation;
 pub use attention::{KvRun, attend, attend_reference};
 pub use gemm::{PackedMatrix, matmul, matmul_reference};
+pub use int8::{QuantizedMatrix, matmul_int8, matmul_int8_reference};
 pub use norm::{add_layer_norm, add_layer_norm_reference};
 pub use softmax::{log_sum_exp, log_sum_exp_reference, softmax, softmax_reference};
 

@@ -80,7 +80,7 @@ impl WithSimd for LogSumExp<'_> {
 ///
 /// Cody–Waite reduction to `|r| ≤ ln 2 / 2`, then the degree-6 polynomial of Cephes' `expf` (Moshier 1989).
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     /// Adding it leaves the nearest whole number in the mantissa's low bits.
     const ROUND: f32 = 12_582_912.0;
     const LOG2_E: f32 = std::f32::consts::LOG2_E;

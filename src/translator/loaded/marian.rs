@@ -4,8 +4,8 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::{Parts, read};
-use crate::engine::{Engine, EngineConfig};
+use super::{LoadOptions, Parts, read};
+use crate::engine::Engine;
 use crate::hub::{BUILT_IN_FILES, Card};
 use crate::model::{Marian, Weights, digest, digest_file};
 use crate::tokenizer::{MarianFiles, MarianTokenizer};
@@ -15,7 +15,7 @@ const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.json";
 
 /// Loads the model inside the binary.
-pub(super) fn built_in(engine: &EngineConfig) -> Result<(Parts, Card)> {
+pub(super) fn built_in(options: &LoadOptions) -> Result<(Parts, Card)> {
     let files = BUILT_IN_FILES;
     let folder = Path::new("(built in)");
     let tokenizer = MarianTokenizer::from_bytes(MarianFiles {
@@ -27,35 +27,36 @@ pub(super) fn built_in(engine: &EngineConfig) -> Result<(Parts, Card)> {
         folder,
     })?;
     let weights = Weights::builtin(files.weights, &folder.join(WEIGHTS), &Device::Cpu)?;
-    let parts = parts(files.config, folder, &weights, digest(files.weights), tokenizer, engine)?;
+    let parts = parts(files.config, folder, weights, digest(files.weights), tokenizer, options)?;
     Ok((parts, Card::parse(files.card, &folder.join("card.json"))?))
 }
 
 /// Loads a model from its folder.
-pub(super) fn open(folder: &Path, engine: &EngineConfig) -> Result<Parts> {
+pub(super) fn open(folder: &Path, options: &LoadOptions) -> Result<Parts> {
     let tokenizer = MarianTokenizer::open(folder)?;
     let remedy = "a Marian folder has config.json, model.safetensors, source.spm and vocab.json";
     let config = read(&folder.join(CONFIG), remedy)?;
     let path = folder.join(WEIGHTS);
     let weights = Weights::open(&path, &Device::Cpu)?;
-    parts(&config, folder, &weights, digest_file(&path)?, tokenizer, engine)
+    parts(&config, folder, weights, digest_file(&path)?, tokenizer, options)
 }
 
 fn parts(
     config: &[u8],
     folder: &Path,
-    weights: &Weights,
+    weights: Weights,
     digest: String,
     tokenizer: MarianTokenizer,
-    engine: &EngineConfig,
+    options: &LoadOptions,
 ) -> Result<Parts> {
-    let model = Marian::new(config, &folder.join(CONFIG), weights, Some(tokenizer.unk_id()))?;
+    let weights = weights.with_precision(options.precision);
+    let model = Marian::new(config, &folder.join(CONFIG), &weights, Some(tokenizer.unk_id()))?;
     model.check_vocabulary(tokenizer.source_vocabulary(), tokenizer.target_vocabulary()).map_err(
         |problem| {
             let remedy = "check that vocab.json and config.json belong to the same model";
             Error::model_file(folder.join("vocab.json"), problem, remedy)
         },
     )?;
-    let engine = Engine::start(model, engine)?;
+    let engine = Engine::start(model, &options.engine)?;
     Ok(Parts { family: "marian", digest, tokenizer: Box::new(tokenizer), engine })
 }

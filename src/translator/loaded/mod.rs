@@ -11,8 +11,24 @@ use serde::Deserialize;
 use crate::engine::{Engine, EngineConfig};
 use crate::hub::{Card, ModelChoice};
 use crate::model::ModelInfo;
+use crate::nn::Precision;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
+
+/// How a model is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// How its engine works.
+    pub engine: EngineConfig,
+    /// What it computes in.
+    pub precision: Precision,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { engine: EngineConfig::default(), precision: Precision::Int8 }
+    }
+}
 
 /// A model that is ready to translate.
 pub(super) struct LoadedModel {
@@ -22,22 +38,22 @@ pub(super) struct LoadedModel {
 }
 
 impl LoadedModel {
-    pub(super) fn open(choice: &ModelChoice, engine: &EngineConfig) -> Result<Self> {
+    pub(super) fn open(choice: &ModelChoice, options: &LoadOptions) -> Result<Self> {
         match choice {
             ModelChoice::BuiltIn => {
-                let (parts, card) = marian::built_in(engine)?;
-                Ok(Self::new(parts, card))
+                let (parts, card) = marian::built_in(options)?;
+                Ok(Self::new(parts, card, options))
             }
             ModelChoice::Folder(folder) => {
                 let parts = match Family::of(folder)? {
-                    Family::Marian => marian::open(folder, engine)?,
+                    Family::Marian => marian::open(folder, options)?,
                 };
-                Ok(Self::new(parts, card(folder)?))
+                Ok(Self::new(parts, card(folder)?, options))
             }
         }
     }
 
-    fn new(parts: Parts, card: Card) -> Self {
+    fn new(parts: Parts, card: Card, options: &LoadOptions) -> Self {
         let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
         let info = ModelInfo {
             name: card.name,
@@ -46,7 +62,7 @@ impl LoadedModel {
             source_language: or(card.source_language, "fa"),
             target_language: or(card.target_language, "en"),
             licence: card.licence,
-            precision: "f32".into(),
+            precision: options.precision.name().into(),
             note: card.note,
         };
         Self { info: Arc::new(info), tokenizer: parts.tokenizer, engine: parts.engine }
