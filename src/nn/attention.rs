@@ -3,8 +3,8 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::cache::{KvCache, Memory};
-use super::kernels::{KvRun, attend, contiguous};
+use super::cache::{KvBlocks, KvCache, Memory};
+use super::kernels::{KvBlock, attend, contiguous};
 
 /// Numbers touched below which a second thread costs more than it brings.
 const PARALLEL_FROM: usize = 1 << 17;
@@ -34,12 +34,12 @@ pub fn cached_attention(
     for (row, cache) in rows.chunks_exact(3 * features).zip(caches.iter_mut()) {
         cache.write(layer, &row[features..2 * features], &row[2 * features..]);
     }
-    let runs = |row: usize, runs: &mut Vec<_>| {
+    let blocks = |row: usize, blocks: &mut Vec<_>| {
         let cache: &KvCache = &*caches[row];
-        cache.runs(layer, cache.len() + 1, runs);
+        cache.blocks(layer, cache.len() + 1, blocks);
     };
     let work = caches.iter().map(|cache| cache.len() + 1).sum::<usize>() * features;
-    let output = attend_rows(rows, 3 * features, features, heads, work, runs);
+    let output = attend_rows(rows, 3 * features, features, heads, work, blocks);
     Tensor::from_vec(output, (caches.len(), features), qkv.device())
 }
 
@@ -64,31 +64,24 @@ impl CustomOp1 for SelfAttention<'_> {
         let (tokens, width) = layout.shape().dims2()?;
         let features = width / 3;
         let rows = contiguous(storage, layout, self.name())?;
-        // Keys and values of a sentence, each contiguous, as the kernel reads them.
-        let gather = |from: usize| -> Vec<f32> {
-            rows.chunks_exact(width).flat_map(|row| row[from..from + features].iter().copied()).collect()
-        };
-        let (keys, values) = (gather(features), gather(2 * features));
-        let sentences: Vec<(usize, usize)> = self
-            .lengths
-            .iter()
-            .scan(0, |start, &length| {
-                let sentence = (*start, *start + length);
-                *start += length;
-                Some(sentence)
-            })
-            .flat_map(|(start, end)| std::iter::repeat_n((start, end), end - start))
-            .collect();
-        if sentences.len() != tokens {
-            candle_core::bail!("sentences of {} tokens in all for {tokens} rows", sentences.len());
+        let mut rest = rows;
+        let mut sentences = Vec::with_capacity(self.lengths.len());
+        let mut sentence_of = Vec::with_capacity(tokens);
+        for (sentence, &length) in self.lengths.iter().enumerate() {
+            let Some((own, others)) = rest.split_at_checked(length * width) else {
+                candle_core::bail!("sentences of more than {tokens} tokens");
+            };
+            rest = others;
+            let positions = own.chunks_exact(width).map(|row| row[features..].split_at(features));
+            sentences.push(KvBlocks::new(features, positions));
+            sentence_of.resize(sentence_of.len() + length, sentence);
         }
-        let runs = |row: usize, runs: &mut Vec<_>| {
-            let (start, end) = sentences[row];
-            let range = start * features..end * features;
-            runs.push(KvRun { keys: &keys[range.clone()], values: &values[range] });
-        };
+        if !rest.is_empty() {
+            candle_core::bail!("sentences of {} tokens in all for {tokens} rows", sentence_of.len());
+        }
+        let blocks = |row: usize, blocks: &mut Vec<_>| sentences[sentence_of[row]].blocks(blocks);
         let work = self.lengths.iter().map(|length| length * length * features).sum();
-        let output = attend_rows(rows, width, features, self.heads, work, runs);
+        let output = attend_rows(rows, width, features, self.heads, work, blocks);
         Ok((CpuStorage::F32(output), Shape::from((tokens, features))))
     }
 }
@@ -107,34 +100,34 @@ impl CustomOp1 for CrossAttention<'_> {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, features) = layout.shape().dims2()?;
         let queries = contiguous(storage, layout, self.name())?;
-        let work = self.memories.iter().map(|memory| memory.run(self.layer).keys.len()).sum();
-        let runs = |row: usize, runs: &mut Vec<_>| runs.push(self.memories[row].run(self.layer));
-        let output = attend_rows(queries, features, features, self.heads, work, runs);
+        let work = self.memories.iter().map(|memory| memory.layer(self.layer).size()).sum();
+        let blocks = |row: usize, blocks: &mut Vec<_>| self.memories[row].layer(self.layer).blocks(blocks);
+        let output = attend_rows(queries, features, features, self.heads, work, blocks);
         Ok((CpuStorage::F32(output), Shape::from((rows, features))))
     }
 }
 
-/// Attends with the first `features` numbers of every row of `width` numbers, over the runs that `runs` names.
+/// Attends with the first `features` numbers of every row of `width` numbers, over the blocks that `blocks` names.
 fn attend_rows<'a>(
     rows: &[f32],
     width: usize,
     features: usize,
     heads: usize,
     work: usize,
-    runs: impl Fn(usize, &mut Vec<KvRun<'a>>) + Sync,
+    blocks: impl Fn(usize, &mut Vec<KvBlock<'a>>) + Sync,
 ) -> Vec<f32> {
     let mut output = vec![0.0; rows.len() / width * features];
-    let attend_row = |(index, output): (usize, &mut [f32]), scores: &mut Vec<f32>| {
-        let mut memory = Vec::new();
-        runs(index, &mut memory);
-        attend(&rows[index * width..index * width + features], heads, &memory, scores, output);
+    let attend_row = |(index, output): (usize, &mut [f32]), (scores, memory): &mut (Vec<_>, Vec<_>)| {
+        memory.clear();
+        blocks(index, memory);
+        attend(&rows[index * width..index * width + features], heads, memory, scores, output);
     };
     if work < PARALLEL_FROM {
-        let mut scores = Vec::new();
-        output.chunks_exact_mut(features).enumerate().for_each(|row| attend_row(row, &mut scores));
+        let mut buffers = (Vec::new(), Vec::new());
+        output.chunks_exact_mut(features).enumerate().for_each(|row| attend_row(row, &mut buffers));
     } else {
-        let rows = output.par_chunks_exact_mut(features).enumerate();
-        rows.for_each_init(Vec::new, |scores, row| attend_row(row, scores));
+        let rows = output.par_chunks_exact_mut(features).enumerate().with_min_len(4);
+        rows.for_each_init(Default::default, |buffers, row| attend_row(row, buffers));
     }
     output
 }

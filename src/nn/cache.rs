@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 
-use super::kernels::KvRun;
-
-/// Positions in one block of a [`KvCache`].
-const BLOCK: usize = 16;
+use super::kernels::{BLOCK, KvBlock};
 
 /// The keys and values of the target so far, for every layer of a decoder. It grows in blocks that the hypotheses
 /// of a beam share: cloning one copies no numbers, and appending copies at most the block that is being filled.
@@ -45,9 +42,8 @@ impl KvCache {
         let features = self.features;
         if let Some(block) = self.blocks.last_mut() {
             let block = Arc::make_mut(block);
-            block.keys_mut(layer, features)[offset * features..(offset + 1) * features].copy_from_slice(key);
-            block.values_mut(layer, features)[offset * features..(offset + 1) * features]
-                .copy_from_slice(value);
+            let size = 2 * BLOCK * features;
+            write(&mut block.data[layer * size..][..size], offset, key, value);
         }
     }
 
@@ -56,23 +52,77 @@ impl KvCache {
         self.length += 1;
     }
 
-    /// The first `positions` keys and values of a layer, appended to `runs`.
-    pub fn runs<'a>(&'a self, layer: usize, positions: usize, runs: &mut Vec<KvRun<'a>>) {
+    /// The first `positions` keys and values of a layer, appended to `blocks`.
+    pub fn blocks<'a>(&'a self, layer: usize, positions: usize, blocks: &mut Vec<KvBlock<'a>>) {
+        let size = 2 * BLOCK * self.features;
         for (index, block) in self.blocks.iter().enumerate() {
-            let filled = positions.saturating_sub(index * BLOCK).min(BLOCK) * self.features;
-            if filled > 0 {
-                let (keys, values) = block.layer(layer, self.features);
-                runs.push(KvRun { keys: &keys[..filled], values: &values[..filled] });
+            let positions = positions.saturating_sub(index * BLOCK).min(BLOCK);
+            if positions > 0 {
+                let (keys, values) = block.data[layer * size..][..size].split_at(size / 2);
+                blocks.push(KvBlock { keys, values, positions });
             }
         }
+    }
+}
+
+/// [`BLOCK`] positions: for each layer the keys `[features, BLOCK]`, then the values `[BLOCK, features]`.
+#[derive(Clone)]
+struct Block {
+    data: Vec<f32>,
+}
+
+/// Writes one position into a layer's part of a block.
+fn write(layer: &mut [f32], offset: usize, key: &[f32], value: &[f32]) {
+    let features = key.len();
+    let (keys, values) = layer.split_at_mut(BLOCK * features);
+    for (to, &from) in keys[offset..].iter_mut().step_by(BLOCK).zip(key) {
+        *to = from;
+    }
+    values[offset * features..][..features].copy_from_slice(value);
+}
+
+/// The keys and values of a sentence's positions, complete from the start.
+pub(super) struct KvBlocks {
+    /// Blocks one behind the other, each the keys `[features, BLOCK]`, then the values `[BLOCK, features]`.
+    data: Vec<f32>,
+    features: usize,
+    positions: usize,
+}
+
+impl KvBlocks {
+    /// Takes the positions' keys and values, each `[features]`.
+    pub(super) fn new<'a>(
+        features: usize,
+        positions: impl ExactSizeIterator<Item = (&'a [f32], &'a [f32])>,
+    ) -> Self {
+        let count = positions.len();
+        let size = 2 * BLOCK * features;
+        let mut data = vec![0.0; count.div_ceil(BLOCK) * size];
+        for (position, (key, value)) in positions.enumerate() {
+            write(&mut data[position / BLOCK * size..][..size], position % BLOCK, key, value);
+        }
+        Self { data, features, positions: count }
+    }
+
+    /// Appends the blocks to `blocks`.
+    pub(super) fn blocks<'a>(&'a self, blocks: &mut Vec<KvBlock<'a>>) {
+        let size = 2 * BLOCK * self.features;
+        for (index, block) in self.data.chunks_exact(size).enumerate() {
+            let (keys, values) = block.split_at(size / 2);
+            blocks.push(KvBlock { keys, values, positions: (self.positions - index * BLOCK).min(BLOCK) });
+        }
+    }
+
+    /// Numbers that attention to all of it touches.
+    pub(super) fn size(&self) -> usize {
+        self.data.len()
     }
 }
 
 /// A source sentence as the decoder sees it: the keys and values of its encoder states, projected once for every
 /// layer of the decoder and shared by all its hypotheses.
 pub struct Memory {
-    /// For each layer, `[tokens, 2 · features]` in two parts: all keys, then all values.
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    layers: Vec<KvBlocks>,
 }
 
 impl Memory {
@@ -83,47 +133,20 @@ impl Memory {
         for projection in projections {
             let features = projection.dim(1)? / 2;
             let rows = super::linear::to_vec(projection)?;
-            let mut rows = rows.chunks_exact(2 * features);
+            let mut rest = &rows[..];
             for (memory, &length) in memories.iter_mut().zip(lengths) {
-                let mut keys = Vec::with_capacity(length * features);
-                let mut values = Vec::with_capacity(length * features);
-                for row in rows.by_ref().take(length) {
-                    keys.extend_from_slice(&row[..features]);
-                    values.extend_from_slice(&row[features..]);
-                }
-                memory.layers.push((keys, values));
+                let own;
+                (own, rest) = rest.split_at(length * 2 * features);
+                let positions = own.chunks_exact(2 * features).map(|row| row.split_at(features));
+                memory.layers.push(KvBlocks::new(features, positions));
             }
         }
         Ok(memories)
     }
 
     /// A layer's keys and values.
-    pub fn run(&self, layer: usize) -> KvRun<'_> {
-        let (keys, values) = &self.layers[layer];
-        KvRun { keys, values }
-    }
-}
-
-/// [`BLOCK`] positions: for each layer the keys `[BLOCK, features]`, then the values.
-#[derive(Clone)]
-struct Block {
-    data: Vec<f32>,
-}
-
-impl Block {
-    fn layer(&self, layer: usize, features: usize) -> (&[f32], &[f32]) {
-        let size = BLOCK * features;
-        self.data[layer * 2 * size..(layer + 1) * 2 * size].split_at(size)
-    }
-
-    fn keys_mut(&mut self, layer: usize, features: usize) -> &mut [f32] {
-        let size = BLOCK * features;
-        &mut self.data[layer * 2 * size..][..size]
-    }
-
-    fn values_mut(&mut self, layer: usize, features: usize) -> &mut [f32] {
-        let size = BLOCK * features;
-        &mut self.data[(layer * 2 + 1) * size..][..size]
+    pub(super) fn layer(&self, layer: usize) -> &KvBlocks {
+        &self.layers[layer]
     }
 }
 
@@ -132,9 +155,10 @@ mod tests {
     use super::*;
 
     fn keys(cache: &KvCache, layer: usize) -> Vec<f32> {
-        let mut runs = Vec::new();
-        cache.runs(layer, cache.len(), &mut runs);
-        runs.iter().flat_map(|run| run.keys.to_vec()).collect()
+        let mut blocks = Vec::new();
+        cache.blocks(layer, cache.len(), &mut blocks);
+        let key = |block: &KvBlock<'_>, at: usize| [block.keys[at], block.keys[BLOCK + at]];
+        blocks.iter().flat_map(|block| (0..block.positions).flat_map(move |at| key(block, at))).collect()
     }
 
     #[test]

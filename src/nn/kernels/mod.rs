@@ -17,7 +17,7 @@ mod shared;
 mod softmax;
 
 pub use activation::Activation;
-pub use attention::{KvRun, attend, attend_reference};
+pub use attention::{BLOCK, KvBlock, attend, attend_reference};
 pub use gemm::{PackedMatrix, matmul, matmul_reference};
 pub use int8::{QuantizedMatrix, matmul_int8, matmul_int8_reference};
 pub use norm::{add_layer_norm, add_layer_norm_reference};
