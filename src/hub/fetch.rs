@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
-use super::http::{Answer, Asked, Attempts, Failure, Refusal, get, malformed, unreachable};
+use super::http::{Answer, Asked, Attempts, Failure, Place, Refusal, ask, get, malformed, unreachable};
 use super::manifest::{Digests, FileRecord, disk};
 use super::settings::Retries;
 use super::{PullEvent, Report};
@@ -96,17 +96,30 @@ impl Fetcher<'_> {
             return part.settle(wanted, &note.digest, true, path).await;
         }
         let headers = note.as_ref().map_or_else(HeaderMap::new, |note| range(have, note));
-        let Answer { response, asked } = get(self.client, &wanted.url, self.token, &headers).await?;
-        let start = self.start(wanted, &response, have)?;
-        let digest = self.digest(wanted, &response, &asked)?;
-        if note.is_some_and(|note| start > 0 && note.digest != digest) {
-            part.remove().await;
-            return Err(changed(wanted));
-        }
-        if start == 0 && self.find_nearby(&digest, part).await {
+        let answer = ask(self.client, &wanted.url, self.token, &headers).await?;
+        let digest = match (self.digest(wanted, &answer), &answer.place) {
+            (Err(_), Place::Here(response)) if response.status() == StatusCode::RANGE_NOT_SATISFIABLE => {
+                part.remove().await;
+                return Err(changed(wanted));
+            }
+            (digest, _) => digest?,
+        };
+        if have == 0 && self.find_nearby(&digest, part).await {
             (self.report)(PullEvent::File { name: &wanted.name, size: wanted.size, done: wanted.size });
             return part.settle(wanted, &digest, true, path).await;
         }
+        let response = match answer.place {
+            Place::Here(response) => response,
+            Place::Elsewhere(at) => get(self.client, &at, &headers).await?,
+        };
+        let start = match (self.start(wanted, &response, have), response.status()) {
+            (Ok(start), _) if start == 0 || note.is_some_and(|note| note.digest == digest) => start,
+            (Ok(_), _) | (Err(_), StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE) => {
+                part.remove().await;
+                return Err(changed(wanted));
+            }
+            (Err(failure), _) => return Err(failure),
+        };
         let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(Into::into);
         part.note(&PartNote { tag, digest: digest.clone() }).await?;
         self.receive(wanted, response, part, start).await?;
@@ -127,22 +140,28 @@ impl Fetcher<'_> {
                     &format!("is {sent}, and the file is listed with {listed} bytes"),
                 ))
             }
-            _ => {
-                let asked = Asked { subject: &wanted.name, page: self.page, token: self.token.is_some() };
-                let refusal = Refusal::of(response);
-                // The signed address of a file elsewhere holds for a while only; the next attempt gets a new one.
-                let elsewhere = response.url().origin() != wanted.url.origin();
-                match refusal.failure(asked) {
-                    Failure::Final(error) if elsewhere => Err(Failure::Again { error, after: None }),
-                    failure => Err(failure),
-                }
-            }
+            _ => Err(self.refused(wanted, response)),
+        }
+    }
+
+    fn refused(&self, wanted: &Wanted, response: &Response) -> Failure {
+        let asked = Asked { subject: &wanted.name, page: self.page, token: self.token.is_some() };
+        // The signed address of a file elsewhere holds for a while only; the next attempt gets a new one.
+        let elsewhere = response.url().origin() != wanted.url.origin();
+        match Refusal::of(response).failure(asked) {
+            Failure::Final(error) if elsewhere => Failure::Again { error, after: None },
+            failure => failure,
         }
     }
 
     /// The digest that the file must have.
-    fn digest(&self, wanted: &Wanted, response: &Response, asked: &HeaderMap) -> Result<Digest, Failure> {
-        let said = |name: &str| asked.get(name).and_then(|value| value.to_str().ok());
+    fn digest(&self, wanted: &Wanted, answer: &Answer) -> Result<Digest, Failure> {
+        let here = match &answer.place {
+            Place::Here(response) if response.status().is_success() => true,
+            Place::Here(response) => return Err(self.refused(wanted, response)),
+            Place::Elsewhere(_) => false,
+        };
+        let said = |name: &str| answer.said.get(name).and_then(|value| value.to_str().ok());
         let commit = said("x-repo-commit");
         if self.commit.zip(commit).is_some_and(|(expected, commit)| expected != commit) {
             return Err(changed(wanted));
@@ -151,10 +170,11 @@ impl Fetcher<'_> {
         if size.is_some_and(|size: u64| size != wanted.size) {
             return Err(changed(wanted));
         }
-        let here = response.url().origin() == wanted.url.origin();
         let tag = said("x-linked-etag").or_else(|| said(ETAG.as_str()).filter(|_| here));
         match (wanted.digest.clone(), tag.and_then(Digest::parse)) {
-            (Some(listed), Some(told)) if self.commit.is_some() && listed != told => Err(changed(wanted)),
+            (Some(listed), Some(told)) if self.commit.is_some() && listed.contradicts(&told) => {
+                Err(changed(wanted))
+            }
             (Some(digest), _) | (None, Some(digest)) => Ok(digest),
             (None, None) => {
                 Err(malformed(&wanted.name, "has no digest that the file could be checked against"))
@@ -222,6 +242,10 @@ impl Digest {
     pub(super) fn hexadecimal(&self) -> &str {
         let (Self::Sha256(digits) | Self::Git(digits)) = self;
         digits
+    }
+
+    fn contradicts(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other) && self != other
     }
 
     fn is_of(&self, digests: &Digests) -> bool {

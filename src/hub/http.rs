@@ -15,6 +15,8 @@ use crate::{Error, Result};
 const MAX_REDIRECTS: usize = 10;
 /// Largest size of a list of records; Mozilla's has about 1 MB.
 const MAX_JSON_BYTES: usize = 32 << 20;
+const CHECK_THE_SERVER: &str =
+    "check that the server is the right one, and that no portal or proxy stands before it";
 
 /// Why a request failed, and whether it is worth another try.
 #[derive(Debug)]
@@ -63,46 +65,60 @@ pub(super) fn client(redirects: Policy) -> Result<Client> {
         })
 }
 
-/// An answer, wherever it came from in the end, and what the server that was asked had said of it.
+/// What the server that was asked says: its last headers, and the answer or where that is.
 pub(super) struct Answer {
-    pub(super) response: Response,
-    pub(super) asked: HeaderMap,
+    pub(super) said: HeaderMap,
+    pub(super) place: Place,
 }
 
-/// Follows redirects from `url` to an answer that is none. The token is shown to the first server alone.
-pub(super) async fn get(
+/// Where an answer comes from.
+pub(super) enum Place {
+    Here(Response),
+    Elsewhere(Url),
+}
+
+/// Asks one server, which may send us from one of its addresses to another, and is the only one to see the token.
+pub(super) async fn ask(
     client: &Client,
     url: &Url,
     token: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Answer, Failure> {
     let mut at = url.clone();
-    let mut asked = HeaderMap::new();
+    let mut said = HeaderMap::new();
     for _ in 0..=MAX_REDIRECTS {
         let mut request = client.get(at.clone()).headers(headers.clone());
-        if let Some(token) = token.filter(|_| at.origin() == url.origin()) {
+        if let Some(token) = token {
             request = request.header(AUTHORIZATION, bearer(token)?);
         }
         let response = request.send().await.map_err(|error| unreachable(&at, &error))?;
-        if at.origin() == url.origin() {
-            asked.extend(response.headers().clone());
-        }
+        said.extend(response.headers().clone());
         if !response.status().is_redirection() {
-            return Ok(Answer { response, asked });
+            return Ok(Answer { said, place: Place::Here(response) });
         }
-        at = next(&at, response.headers()).map_err(|problem| {
-            let remedy =
-                "check that the server is the right one, and that no portal or proxy stands before it";
-            Failure::Final(Error::hub(at.as_str(), problem, remedy))
-        })?;
+        at = next(&at, response.headers()).map_err(|problem| lost(&at, problem))?;
+        if at.origin() != url.origin() {
+            return Ok(Answer { said, place: Place::Elsewhere(at) });
+        }
     }
-    let remedy = "check that the server is the right one, and that no portal or proxy stands before it";
-    Err(Failure::Final(Error::hub(url.as_str(), "is redirected for ever", remedy)))
+    Err(lost(url, "is redirected for ever"))
+}
+
+/// Follows redirects from server to server.
+pub(super) async fn get(client: &Client, url: &Url, headers: &HeaderMap) -> Result<Response, Failure> {
+    let mut at = url.clone();
+    for _ in 0..=MAX_REDIRECTS {
+        match ask(client, &at, None, headers).await?.place {
+            Place::Here(response) => return Ok(response),
+            Place::Elsewhere(next) => at = next,
+        }
+    }
+    Err(lost(url, "is redirected for ever"))
 }
 
 /// Reads a JSON answer.
 pub(super) async fn json<T: DeserializeOwned>(client: &Client, url: &Url) -> Result<T, Failure> {
-    let Answer { mut response, .. } = get(client, url, None, &HeaderMap::new()).await?;
+    let mut response = get(client, url, &HeaderMap::new()).await?;
     if !response.status().is_success() {
         let asked = Asked { subject: url.as_str(), page: None, token: false };
         return Err(Refusal::of(&response).failure(asked));
@@ -120,14 +136,16 @@ pub(super) async fn json<T: DeserializeOwned>(client: &Client, url: &Url) -> Res
 
 /// An answer that makes no sense.
 pub(super) fn malformed(subject: &str, problem: &str) -> Failure {
-    let remedy = "check that the server is the right one, and that no portal or proxy stands before it";
-    Failure::Final(Error::hub(subject, format!("the server's answer {problem}"), remedy))
+    Failure::Final(Error::hub(subject, format!("the server's answer {problem}"), CHECK_THE_SERVER))
+}
+
+fn lost(url: &Url, problem: &str) -> Failure {
+    Failure::Final(Error::hub(address(url), problem, CHECK_THE_SERVER))
 }
 
 /// No answer, or half of one.
 pub(super) fn unreachable(url: &Url, error: &reqwest::Error) -> Failure {
-    // Signed addresses are as good as the file, and are nobody's to read in a log.
-    let address = format!("{}{}", url.origin().ascii_serialization(), url.path());
+    let address = address(url);
     let problem = if error.is_connect() { "can't be reached" } else { "the connection broke" };
     let words = with_causes(problem, error);
     let remedy = "check the network and run the command again, which goes on from here";
@@ -232,6 +250,11 @@ impl<'a> Attempts<'a> {
         tokio::time::sleep(pause).await;
         Ok(())
     }
+}
+
+/// An address without what signs it, which is as good as the file and nobody's to read in a log.
+fn address(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, Failure> {

@@ -4,6 +4,8 @@
 //! git's names for them, the licence on the card. The files themselves we fetch: the crate can't resume a download, and
 //! doesn't give the SHA-256 in the answer for a file (`x-linked-etag`) that it must be checked against.
 
+use std::error::Error as _;
+
 use futures::TryStreamExt;
 use hf_hub::repository::RepoTreeEntry;
 use hf_hub::{HFClient, HFError, HFRepository, RepoTypeModel, split_id};
@@ -235,7 +237,7 @@ fn failure(error: HFError, asked: Asked<'_>) -> Failure {
         | HFError::EntryNotFound { context: Some(context), .. } => {
             refused(context.status, context.error_code, None)
         }
-        HFError::Request { source, .. } if source.is_decode() => {
+        HFError::Request { source, .. } if is_about_json(&source) => {
             malformed(asked.subject, "isn't as expected")
         }
         HFError::Request { source, url } => {
@@ -246,6 +248,11 @@ fn failure(error: HFError, asked: Asked<'_>) -> Failure {
         }
         other => malformed(asked.subject, &format!("isn't as expected: {other}")),
     }
+}
+
+/// Whether an answer came whole, and is no JSON or other JSON than expected.
+fn is_about_json(error: &reqwest::Error) -> bool {
+    matches!(error.source(), Some(cause) if cause.is::<serde_json::Error>())
 }
 
 #[cfg(test)]

@@ -225,13 +225,13 @@ mod tests {
 
     #[test]
     fn hostile_attachments_are_refused() {
+        type Spoil = fn(&mut Attachment);
         let base = Url::parse("https://attachments/").unwrap();
         let good = record("model", "1.0", "").attachment;
         assert_eq!(
             wanted(&base, good.clone()).unwrap().url.as_str(),
             "https://attachments/main/model-1.0.bin"
         );
-        type Spoil = fn(&mut Attachment);
         let cases: [(Spoil, &str); 4] = [
             (|a| a.filename = "../../.bashrc".into(), "can't lie"),
             (|a| a.filename = "/etc/passwd".into(), "can't lie"),
