@@ -60,8 +60,9 @@ fn dispatch(command: Command, hub: &HubArgs, quiet: bool) -> Result<Outcome, Fai
 
 fn log_filter(verbosity: Verbosity) -> &'static str {
     match (verbosity.quiet, verbosity.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
+        // The crate calls every failed request an error; those that matter are told in our words.
+        (true, _) => "error,hf_hub=off",
+        (false, 0) => "warn,hf_hub=off",
         (false, 1) => "info",
         (false, _) => "info,tarjoman=debug",
     }

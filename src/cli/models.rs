@@ -93,8 +93,11 @@ fn list(store: &Store, json: bool) -> Result<Outcome, Failure> {
             let text = |field: &str| model[field].as_str().unwrap_or("-");
             let pair = format!("{}-{}", text("source_language"), text("target_language"));
             let size = model["size"].as_u64().map_or("-".into(), bytes);
-            let bleu = model["score"].get("bleu").map_or("-".into(), Value::to_string);
-            row([text("name"), text("family"), &pair, &size, &bleu, text("state"), text("licence")])
+            let published = Some(&model["score"]).filter(|score| score["test_set"] == RANKED_TEST_SET);
+            let bleu = published.map_or("-".into(), |score| score["bleu"].to_string());
+            let asks = model["must_accept"] == true && model["licence_accepted"].is_null();
+            let licence = text("licence").to_owned() + if asks { ", to be accepted" } else { "" };
+            row([text("name"), text("family"), &pair, &size, &bleu, text("state"), &licence])
         });
         header + &rows.collect::<String>() + &format!("BLEU as published, on {RANKED_TEST_SET}.\n")
     };

@@ -71,7 +71,7 @@ pub enum Family {
 
 /// A published score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all(deserialize = "kebab-case"))]
 pub struct Score {
     /// BLEU, 0 to 100.
     pub bleu: f64,

@@ -206,7 +206,7 @@ impl Fetcher<'_> {
         options.create(true).write(true).truncate(start == 0).append(start > 0);
         let mut file = options.open(&part.path).await.map_err(written)?;
         let mut size = start;
-        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&wanted.url, &error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&wanted.url, error))? {
             size += chunk.len() as u64;
             if size > wanted.size {
                 part.remove().await;

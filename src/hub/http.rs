@@ -91,7 +91,7 @@ pub(super) async fn ask(
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, bearer(token)?);
         }
-        let response = request.send().await.map_err(|error| unreachable(&at, &error))?;
+        let response = request.send().await.map_err(|error| unreachable(&at, error))?;
         said.extend(response.headers().clone());
         if !response.status().is_redirection() {
             return Ok(Answer { said, place: Place::Here(response) });
@@ -124,7 +124,7 @@ pub(super) async fn json<T: DeserializeOwned>(client: &Client, url: &Url) -> Res
         return Err(Refusal::of(&response).failure(asked));
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(url, &error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(url, error))? {
         if body.len() + chunk.len() > MAX_JSON_BYTES {
             return Err(malformed(url.as_str(), "is too long"));
         }
@@ -144,18 +144,17 @@ fn lost(url: &Url, problem: &str) -> Failure {
 }
 
 /// No answer, or half of one.
-pub(super) fn unreachable(url: &Url, error: &reqwest::Error) -> Failure {
-    let address = address(url);
-    let problem = if error.is_connect() { "can't be reached" } else { "the connection broke" };
-    let words = with_causes(problem, error);
-    let remedy = "check the network and run the command again, which goes on from here";
-    let words = words.replace(url.as_str(), &address);
-    let error_told = Error::hub(address, words, remedy);
-    if error.is_builder() {
-        Failure::Final(error_told)
+pub(super) fn unreachable(url: &Url, error: reqwest::Error) -> Failure {
+    let (subject, problem) = if error.is_connect() {
+        (url.origin().ascii_serialization(), "can't be reached")
     } else {
-        Failure::Again { error: error_told, after: None }
-    }
+        (address(url), "the connection broke")
+    };
+    let passing = !error.is_builder();
+    let problem = with_causes(problem, &error.without_url());
+    let error =
+        Error::hub(subject, problem, "check the network and run the command again, which goes on from here");
+    if passing { Failure::Again { error, after: None } } else { Failure::Final(error) }
 }
 
 impl Refusal {

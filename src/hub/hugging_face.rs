@@ -242,7 +242,7 @@ fn failure(error: HFError, asked: Asked<'_>) -> Failure {
         }
         HFError::Request { source, url } => {
             match url.or_else(|| asked.page.map(str::to_owned)).and_then(|url| Url::parse(&url).ok()) {
-                Some(url) => unreachable(&url, &source),
+                Some(url) => unreachable(&url, source),
                 None => malformed(asked.subject, &source.to_string()),
             }
         }
