@@ -250,7 +250,7 @@ fn notice(unranked: &[&str]) -> Option<String> {
         }
     };
     Some(format!(
-        "using the built-in model; {name} is far better (BLEU {bleu} on {RANKED_TEST_SET}), and \
+        "using the built-in model; {name} is far better (BLEU {bleu:.1} on {RANKED_TEST_SET}), and \
          `tarjoman models pull {name}` fetches it{unranked}",
         name = better.name
     ))
