@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::error::with_causes;
 use crate::model::ModelInfo;
 use crate::options::TranslateOptions;
 use crate::proto::translation_service_client::TranslationServiceClient;
@@ -57,9 +58,8 @@ impl Client {
     pub async fn connect(url: &str) -> Result<Self> {
         let failed = |problem: String| Error::Connect { url: url.to_owned(), problem };
         let address = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let endpoint = Endpoint::from_shared(address).map_err(|error| {
-            failed(convert::with_causes("it isn't a URL such as http://host:50051", &error))
-        })?;
+        let endpoint = Endpoint::from_shared(address)
+            .map_err(|error| failed(with_causes("it isn't a URL such as http://host:50051", &error)))?;
         if endpoint.uri().scheme_str() != Some("http") {
             return Err(failed("only http:// is supported".into()));
         }
@@ -70,7 +70,7 @@ impl Client {
             .keep_alive_timeout(KEEPALIVE.1)
             .connect()
             .await
-            .map_err(|error| failed(convert::with_causes("no server answers", &error)))?;
+            .map_err(|error| failed(with_causes("no server answers", &error)))?;
         let service = TranslationServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES);
         Ok(Self { service })
     }

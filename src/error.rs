@@ -36,6 +36,16 @@ pub enum Error {
         /// What the user can do about it.
         remedy: String,
     },
+    /// A model can't be fetched, or isn't in the store, or isn't what it was when it was fetched.
+    #[error("{subject}: {problem}; {remedy}")]
+    Hub {
+        /// The model, file or address.
+        subject: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What the user can do about it.
+        remedy: String,
+    },
     /// The queue is full; the caller may try again later.
     #[error("the service is overloaded: {0}; try again later")]
     Overloaded(String),
@@ -94,10 +104,30 @@ impl Error {
     ) -> Self {
         Self::ModelFile { path: path.into(), problem: problem.into(), remedy: remedy.into() }
     }
+
+    /// An [`Error::Hub`].
+    pub fn hub(subject: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Hub { subject: subject.into(), problem: problem.into(), remedy: remedy.into() }
+    }
 }
 
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
         Self::Inference(error.to_string())
     }
+}
+
+/// `message` with what `error` says of itself and of its causes, each said once.
+pub(crate) fn with_causes(message: &str, error: &dyn std::error::Error) -> String {
+    let mut message = message.to_owned();
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !message.contains(&words) {
+            message.push_str(": ");
+            message.push_str(&words);
+        }
+        cause = error.source();
+    }
+    message
 }

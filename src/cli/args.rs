@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::EngineConfig;
+use crate::hub::HubSettings;
 use crate::nn;
 use crate::options::TranslateOptions;
 use crate::translator::LoadOptions;
@@ -18,11 +19,15 @@ pub(super) struct Invocation {
     pub(super) command: Command,
     #[command(flatten)]
     pub(super) verbosity: Verbosity,
+    #[command(flatten)]
+    pub(super) hub: HubArgs,
 }
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all well, 1 failed, 2 wrong usage, 3 some sentences flagged (only with --strict).
-Environment: TARJOMAN_LOG or RUST_LOG says what is logged to standard error, e.g. tarjoman=debug.";
+Environment: TARJOMAN_LOG or RUST_LOG says what is logged to standard error, e.g. tarjoman=debug.
+TARJOMAN_HOME is the folder of the models' store; HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE mean what they
+mean to Hugging Face's own tools.";
 
 /// How much is told on standard error.
 #[derive(Debug, Clone, Copy, Args)]
@@ -33,6 +38,23 @@ pub(super) struct Verbosity {
     /// Tell nothing but errors on standard error.
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
+}
+
+/// Where models are kept.
+#[derive(Debug, Args)]
+pub(super) struct HubArgs {
+    /// The folder that models are kept in, instead of `$TARJOMAN_HOME/models` or the system's folder for data.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    store: Option<PathBuf>,
+    /// Fetch nothing from the network.
+    #[arg(long, global = true)]
+    offline: bool,
+}
+
+impl HubArgs {
+    pub(super) fn settings(&self) -> crate::Result<HubSettings> {
+        HubSettings::from_environment(self.store.clone(), self.offline)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,7 +77,7 @@ pub(super) enum Command {
     /// computed as it does, from 1000 bootstrap resamples, which another generator draws, so that they agree with its
     /// own within noise. Every translation is checked as those of `translate` are.
     Evaluate(EvaluateArgs),
-    /// See which models can be used.
+    /// See which models there are, fetch them, check them, remove them.
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Print a shell's completion script.
@@ -67,11 +89,34 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelsCommand {
-    /// List the models that can be used.
+    /// List the models that are in the store or go by a short name.
     List {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Fetch a model into the store, or go on with one that was begun.
+    Pull {
+        /// A name from `tarjoman models list`, or a Hugging Face repository: OWNER/NAME or OWNER/NAME@REVISION.
+        name: String,
+        /// Accept the model's licence, where it must be.
+        #[arg(long)]
+        accept_license: bool,
+    },
+    /// Read models in the store again and check that they are what was fetched.
+    Verify {
+        /// The models; all if none is named.
+        names: Vec<String>,
+    },
+    /// Remove a model from the store.
+    Remove {
+        /// The model.
+        name: String,
+    },
+    /// Print the folder of a model in the store.
+    Path {
+        /// The model.
+        name: String,
     },
 }
 
@@ -120,7 +165,8 @@ pub(super) enum Format {
 
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
-    /// The model: a name from `tarjoman models list`, or the path of a model's folder.
+    /// The model: a name from `tarjoman models list`, a Hugging Face repository that was fetched (OWNER/NAME), or the
+    /// path of a model's folder. Without it, the best model in the store.
     #[arg(long, value_name = "NAME|PATH")]
     pub(super) model: Option<String>,
     /// What the model computes in.

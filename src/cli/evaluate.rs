@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::args::{EvaluateArgs, Format};
+use super::args::{EvaluateArgs, Format, HubArgs};
 use super::failure::{Failure, Outcome, print};
 use super::output::Output;
 use super::progress::Progress;
 use super::{input, lines};
-use crate::hub::ModelChoice;
+use crate::hub::Store;
 use crate::metrics::{Metric, Score, Segment};
 use crate::model::ModelInfo;
 use crate::review::check;
@@ -22,13 +22,13 @@ use crate::translator::{Translator, count_flag};
 use report::{MetricScore, Report, Speed, System};
 
 /// Scores translations of a file, by a model or read from files, against a reference.
-pub(super) async fn run(args: EvaluateArgs, quiet: bool) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: EvaluateArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
     args.options.options(false).validate()?;
     let source = Lines::read(&args.source)?;
     let reference = Lines::read(&args.reference)?;
     reference.check_as_many_as(&source)?;
     let translations = if args.hypotheses.is_empty() {
-        vec![translate(&args, &source, quiet).await?]
+        vec![translate(&args, hub, &source, quiet).await?]
     } else {
         args.hypotheses.iter().map(|path| read(path, &source)).collect::<Result<_, _>>()?
     };
@@ -88,12 +88,18 @@ struct Translations {
 }
 
 /// Translates the source with the model.
-async fn translate(args: &EvaluateArgs, source: &Lines, quiet: bool) -> Result<Translations, Failure> {
-    let choice = ModelChoice::resolve(args.model.model.as_deref())?;
+async fn translate(
+    args: &EvaluateArgs,
+    hub: &HubArgs,
+    source: &Lines,
+    quiet: bool,
+) -> Result<Translations, Failure> {
+    let chosen = Store::new(hub.settings()?.store).choose(args.model.model.as_deref())?;
     let output = args.output.as_deref().map(|path| Output::create(Some(path))).transpose()?;
-    let translator = Translator::open(&choice, &args.model.load_options())?;
+    let translator = Translator::open(&chosen.model, &args.model.load_options())?;
     let model = translator.models().swap_remove(0);
     let progress = Progress::new(quiet, true);
+    progress.note(&chosen.notice.unwrap_or_default());
     let options = args.options.options(false);
     let mut text = Vec::new();
     let begun = Instant::now();

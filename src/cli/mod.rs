@@ -2,12 +2,14 @@
 //!
 //! - `args`: the arguments, as clap reads them
 //! - `translate`, `lines`, `serve`, `split`, `evaluate`, `models`, `completions`: the commands
+//! - `downloads`: what is told of a download
 //! - `input`, `output`, `format`: what is read and what is written
 //! - `progress`, `stats`: what is told of a translation
 //! - `failure`: how a command ends
 
 mod args;
 mod completions;
+mod downloads;
 mod evaluate;
 mod failure;
 mod format;
@@ -25,15 +27,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Command, Invocation, ModelsCommand, Verbosity};
+use args::{Command, HubArgs, Invocation, Verbosity};
 use failure::{Failure, Outcome, tell};
 
 /// Parses the arguments, runs the command, and maps how it ended to an exit code: 0 all well, 1 failed, 2 wrong
 /// usage, 3 translated but some sentences flagged (only with `--strict`).
 pub fn run() -> ExitCode {
-    let Invocation { command, verbosity } = Invocation::parse();
+    let Invocation { command, verbosity, hub } = Invocation::parse();
     crate::telemetry::start(log_filter(verbosity));
-    match dispatch(command, verbosity.quiet) {
+    match dispatch(command, &hub, verbosity.quiet) {
         Ok(Outcome::Done) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Ok(Outcome::Flagged) => ExitCode::from(3),
         Err(Failure::Usage(problem)) => {
@@ -47,21 +49,22 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch(command: Command, quiet: bool) -> Result<Outcome, Failure> {
+fn dispatch(command: Command, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
     match command {
-        Command::Translate(args) => runtime()?.block_on(translate::run(args, quiet)),
-        Command::Serve(args) => runtime()?.block_on(serve::run(args, quiet)),
-        Command::Evaluate(args) => runtime()?.block_on(evaluate::run(args, quiet)),
+        Command::Translate(args) => runtime()?.block_on(translate::run(args, hub, quiet)),
+        Command::Serve(args) => runtime()?.block_on(serve::run(args, hub, quiet)),
+        Command::Evaluate(args) => runtime()?.block_on(evaluate::run(args, hub, quiet)),
         Command::Split(args) => split::run(&args),
-        Command::Models(ModelsCommand::List { json }) => models::list(json),
+        Command::Models(command) => runtime()?.block_on(models::run(command, &hub.settings()?, quiet)),
         Command::Completions { shell } => completions::run(shell),
     }
 }
 
 fn log_filter(verbosity: Verbosity) -> &'static str {
     match (verbosity.quiet, verbosity.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
+        // The crate calls every failed request an error; those that matter are told in our words.
+        (true, _) => "error,hf_hub=off",
+        (false, 0) => "warn,hf_hub=off",
         (false, 1) => "info",
         (false, _) => "info,tarjoman=debug",
     }

@@ -6,16 +6,16 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::args::ServeArgs;
+use super::args::{HubArgs, ServeArgs};
 use super::failure::{Failure, Outcome, tell};
-use crate::hub::ModelChoice;
+use crate::hub::Store;
 use crate::server::{ServerLimits, serve};
 use crate::translator::Translator;
 
 /// Serves until SIGINT or SIGTERM, then lets the articles in progress end; a second signal cuts them off.
-pub(super) async fn run(args: ServeArgs, quiet: bool) -> Result<Outcome, Failure> {
-    let choice = ModelChoice::resolve(args.model.model.as_deref())?;
-    let translator = Translator::open(&choice, &args.model.load_options())?;
+pub(super) async fn run(args: ServeArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
+    let chosen = Store::new(hub.settings()?.store).choose(args.model.model.as_deref())?;
+    let translator = Translator::open(&chosen.model, &args.model.load_options())?;
     let models = translator.models();
     let failed = |error: io::Error| Failure::Failed(format!("--listen {}: {error}", args.listen));
     let listener = TcpListener::bind(args.listen).await.map_err(failed)?;
@@ -24,8 +24,9 @@ pub(super) async fn run(args: ServeArgs, quiet: bool) -> Result<Outcome, Failure
     let mut signals = Signals::new().map_err(no_signals)?;
     // Told even when quiet: with port 0 there is no other way to know it.
     tell(&format!("listening on {address}"));
-    for model in models.iter().filter(|model| !quiet && !model.note.is_empty()) {
-        tell(&format!("note: {}", model.note));
+    let notes = models.iter().map(|model| &model.note).chain(&chosen.notice);
+    for note in notes.filter(|note| !quiet && !note.is_empty()) {
+        tell(&format!("note: {note}"));
     }
 
     let (stop, stopped) = oneshot::channel::<()>();

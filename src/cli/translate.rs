@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
-use super::args::{Format, TranslateArgs};
+use super::args::{Format, HubArgs, TranslateArgs};
 use super::failure::{Failure, Outcome};
 use super::output::Output;
 use super::progress::Progress;
@@ -14,16 +14,16 @@ use super::stats::Stats;
 use super::{format, input, lines};
 use crate::article::paragraphs::paragraphs;
 use crate::client::Client;
-use crate::hub::ModelChoice;
+use crate::hub::{Chosen, Store};
 use crate::translation::{ArticleSummary, Event};
 use crate::translator::Translator;
 
 /// Translates a file or standard input, in this process or with a server.
-pub(super) async fn run(args: TranslateArgs, quiet: bool) -> Result<Outcome, Failure> {
+pub(super) async fn run(args: TranslateArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
     let mut options = args.options.options(args.format != Format::Text);
     options.validate()?;
     let engine = match &args.server {
-        None => Engine::Local(ModelChoice::resolve(args.model.model.as_deref())?),
+        None => Engine::Local(Store::new(hub.settings()?.store).choose(args.model.model.as_deref())?),
         Some(url) => Engine::Server(url),
     };
     let progress = Progress::new(quiet, args.output.is_some());
@@ -39,8 +39,9 @@ pub(super) async fn run(args: TranslateArgs, quiet: bool) -> Result<Outcome, Fai
 
     let mut begun = Instant::now();
     let (summary, stats) = match engine {
-        Engine::Local(choice) => {
-            let translator = Translator::open(&choice, &args.model.load_options())?;
+        Engine::Local(chosen) => {
+            progress.note(&chosen.notice.unwrap_or_default());
+            let translator = Translator::open(&chosen.model, &args.model.load_options())?;
             let load = begun.elapsed();
             begun = Instant::now();
             let summary = if args.lines {
@@ -71,7 +72,7 @@ pub(super) async fn run(args: TranslateArgs, quiet: bool) -> Result<Outcome, Fai
 
 /// Who translates.
 enum Engine<'a> {
-    Local(ModelChoice),
+    Local(Chosen),
     Server(&'a str),
 }
 

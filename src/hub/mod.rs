@@ -1,10 +1,41 @@
-//! Where models come from: the one inside the binary, and folders.
+//! Where models come from: the one inside the binary, folders, and the store that they are fetched into.
+//!
+//! - `catalogue`: the models that go by a short name; `name`: what users call models
+//! - `store`: the models on this machine; `manifest`: what is known of their files
+//! - `pull`: fetching a model; `hugging_face` and `mozilla` say what there is to fetch, `fetch` gets one file, `http`
+//!   knows redirects, refusals and when to try again
+//! - `settings`: where all that is
+//!
+//! Nothing else in the program touches the network for models, and here only `pull` does.
+
+mod catalogue;
+mod fetch;
+mod http;
+mod hugging_face;
+mod manifest;
+mod mozilla;
+mod name;
+mod pull;
+mod settings;
+mod store;
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
+
+pub use catalogue::{Catalogue, Entry, Family, RANKED_TEST_SET, Score, Source};
+pub use manifest::{FileRecord, Manifest, Origin};
+pub use name::{ModelName, Repository};
+pub use pull::{PullEvent, Pulled, Report, pull};
+pub use settings::{HubSettings, Retries};
+pub use store::{Chosen, Store, Stored};
+
+/// The file beside a model's files that says what they are.
+const MANIFEST: &str = "manifest.json";
+/// The file in a model's folder that says what the model is.
+const CARD: &str = "card.json";
 
 /// The name of the built-in model, from its card.
 pub const BUILT_IN: &str = "fa-en-mini";
@@ -14,25 +45,8 @@ pub const BUILT_IN: &str = "fa-en-mini";
 pub enum ModelChoice {
     /// The one inside the binary.
     BuiltIn,
-    /// A folder in the Hugging Face layout.
+    /// A folder with the files that its family's loader reads.
     Folder(PathBuf),
-}
-
-impl ModelChoice {
-    /// The model that a user names: nothing or the built-in model's name for that one, otherwise a folder.
-    ///
-    /// # Errors
-    /// [`Error::UnknownModel`] when there is no such folder.
-    pub fn resolve(name: Option<&str>) -> Result<Self> {
-        match name {
-            None | Some(BUILT_IN) => Ok(Self::BuiltIn),
-            Some(path) if Path::new(path).is_dir() => Ok(Self::Folder(path.into())),
-            Some(name) => Err(Error::UnknownModel {
-                name: name.into(),
-                known: format!("{BUILT_IN} (built in), or the path of a model's folder"),
-            }),
-        }
-    }
 }
 
 /// The files of the built-in model.
@@ -52,8 +66,13 @@ pub(crate) const BUILT_IN_FILES: BuiltInFiles = BuiltInFiles {
     card: include_bytes!("../../models/fa-en-mini/card.json"),
 };
 
+/// SHA-256 of the built-in model's weights, in hexadecimal.
+pub(crate) fn built_in_digest() -> String {
+    crate::model::digest(BUILT_IN_FILES.weights)
+}
+
 /// `card.json`: what a model's folder says of the model, beyond its files.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Card {
     pub(crate) name: String,
@@ -78,12 +97,5 @@ mod tests {
     #[test]
     fn the_built_in_model_has_the_name_of_its_card() {
         assert_eq!(Card::parse(BUILT_IN_FILES.card, Path::new("card.json")).unwrap().name, BUILT_IN);
-        assert_eq!(ModelChoice::resolve(Some(BUILT_IN)).unwrap(), ModelChoice::BuiltIn);
-    }
-
-    #[test]
-    fn an_unknown_name_is_answered_with_what_is_known() {
-        let error = ModelChoice::resolve(Some("no/such-model")).unwrap_err().to_string();
-        assert!(error.contains("no/such-model") && error.contains(BUILT_IN), "{error}");
     }
 }

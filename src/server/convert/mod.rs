@@ -19,7 +19,7 @@ pub(crate) use events::{
 };
 pub(crate) use options::options_message;
 pub(crate) use requests::{ArticleRequest, article_request, named_article_request, text_request};
-pub(crate) use status::{from_status, with_causes};
+pub(crate) use status::from_status;
 
 use crate::{Error, Result};
 

@@ -5,6 +5,7 @@ use std::error::Error as _;
 use tonic::{Code, Status};
 
 use crate::Error;
+use crate::error::with_causes;
 
 /// Largest length of a status message in bytes. It travels in a header, percent-encoded to three times its size in
 /// the worst case, and clients take headers of 16 KiB in all; a message may quote what the client sent.
@@ -16,7 +17,7 @@ impl From<Error> for Status {
         let code = match &error {
             Error::InvalidArgument { .. } => Code::InvalidArgument,
             Error::UnknownModel { .. } => Code::NotFound,
-            Error::ModelFile { .. } => Code::FailedPrecondition,
+            Error::ModelFile { .. } | Error::Hub { .. } => Code::FailedPrecondition,
             Error::Overloaded(_) => Code::ResourceExhausted,
             Error::ReplicaFailed(_) | Error::ShuttingDown | Error::Connect { .. } => Code::Unavailable,
             Error::Inference(_) | Error::Io { .. } | Error::Serve(_) => Code::Internal,
@@ -35,21 +36,6 @@ pub(crate) fn from_status(status: &Status) -> Error {
         None => status.message().to_owned(),
     };
     Error::Remote { code: name(status.code()), message }
-}
-
-/// `message` with what `error` says of itself and of its causes, each said once.
-pub(crate) fn with_causes(message: &str, error: &dyn std::error::Error) -> String {
-    let mut message = message.to_owned();
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !message.contains(&words) {
-            message.push_str(": ");
-            message.push_str(&words);
-        }
-        cause = error.source();
-    }
-    message
 }
 
 /// The code's name as the protocol spells it, e.g. `NOT_FOUND`.
