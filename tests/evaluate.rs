@@ -118,7 +118,7 @@ fn the_built_in_model_is_translated_with_scored_and_timed() {
     let table = evaluate_in(folder.path(), &["--source", "fa", "--reference", "en", "--beam", "1"]);
     let table = String::from_utf8(table.stdout).unwrap();
     assert!(
-        table.contains("fa-en-mini, marian, f32, SHA-256 ") && table.contains(" sentences/s, "),
+        table.contains("fa-en-mini, marian, int8, SHA-256 ") && table.contains(" sentences/s, "),
         "{table}"
     );
 }
