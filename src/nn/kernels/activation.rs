@@ -26,7 +26,7 @@ impl Activation {
         }
     }
 
-    /// What [`Self::apply`] computes, written plainly and in double precision.
+    /// What the function computes, written plainly and in double precision.
     pub fn reference(self, x: f32) -> f32 {
         match self {
             Self::None => x,
