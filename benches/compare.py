@@ -119,8 +119,8 @@ def compare(work):
         for system in systems:
             runs[system].append(ours(system, work) if system in ("int8", "f32") else peer(system, work))
     for system in systems:
-        speeds = [tokens / seconds for seconds, tokens, _, _ in runs[system]]
-        ratios = [a / (tokens / seconds) for a, (seconds, tokens, _, _) in zip(speeds_of(runs[systems[0]]), runs[system])]
+        speeds = speeds_of(runs[system])
+        ratios = [ours / theirs for ours, theirs in zip(speeds_of(runs[systems[0]]), speeds)]
         load = statistics.median(load for _, _, load, _ in runs[system])
         memory = statistics.median(memory for _, _, _, memory in runs[system])
         print(

@@ -130,6 +130,19 @@ pub struct ArticleSummary {
     pub trailing_separator: String,
 }
 
+impl ArticleSummary {
+    /// Counts the flags of one more sentence. Counts stay in the order of [`Flag::ALL`].
+    pub(crate) fn count_flags(&mut self, flags: Flags) {
+        self.flagged_sentences += usize::from(!flags.is_empty());
+        for flag in flags.iter() {
+            match self.flag_counts.binary_search_by_key(&flag, |count| count.flag) {
+                Ok(at) => self.flag_counts[at].sentences += 1,
+                Err(at) => self.flag_counts.insert(at, FlagCount { flag, sentences: 1 }),
+            }
+        }
+    }
+}
+
 /// How many sentences have a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FlagCount {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::EngineConfig;
-use crate::hub::HubSettings;
+use crate::hub::{Chosen, HubSettings, Store};
 use crate::nn;
 use crate::options::TranslateOptions;
 use crate::translator::LoadOptions;
@@ -188,6 +188,11 @@ pub(super) enum Precision {
 }
 
 impl ModelArgs {
+    /// The model that is asked for, or the best one on this machine.
+    pub(super) fn choose(&self, hub: &HubArgs) -> crate::Result<Chosen> {
+        Store::new(hub.settings()?.store).choose(self.model.as_deref())
+    }
+
     pub(super) fn load_options(&self) -> LoadOptions {
         let precision = match self.precision {
             Precision::Auto | Precision::Int8 => nn::Precision::Int8,

@@ -11,13 +11,11 @@ use super::failure::{Failure, Outcome, print};
 use super::output::Output;
 use super::progress::Progress;
 use super::{input, lines};
-use crate::hub::Store;
 use crate::metrics::{Metric, Score, Segment};
 use crate::model::ModelInfo;
 use crate::review::check;
 use crate::translation::ArticleSummary;
-use crate::translator::SENTENCES_AT_ONCE;
-use crate::translator::{Translator, count_flag};
+use crate::translator::{SENTENCES_AT_ONCE, Translator};
 
 use report::{MetricScore, Report, Speed, System};
 
@@ -94,7 +92,7 @@ async fn translate(
     source: &Lines,
     quiet: bool,
 ) -> Result<Translations, Failure> {
-    let chosen = Store::new(hub.settings()?.store).choose(args.model.model.as_deref())?;
+    let chosen = args.model.choose(hub)?;
     let output = args.output.as_deref().map(|path| Output::create(Some(path))).transpose()?;
     let translator = Translator::open(&chosen.model, &args.model.load_options())?;
     let model = translator.models().swap_remove(0);
@@ -126,9 +124,7 @@ fn read(path: &Path, source: &Lines) -> Result<Translations, Failure> {
     let mut summary = ArticleSummary::default();
     for (source, hypothesis) in source.iter().zip(lines.iter()) {
         // Nothing tells whether a system has cut its translation off.
-        let flags = check(source.trim(), hypothesis.trim(), false);
-        summary.flagged_sentences += usize::from(!flags.is_empty());
-        flags.iter().for_each(|flag| count_flag(&mut summary.flag_counts, flag));
+        summary.count_flags(check(source.trim(), hypothesis.trim(), false));
     }
     Ok(Translations { lines, summary, made_by: None })
 }

@@ -10,7 +10,7 @@ use super::format;
 use super::progress::Progress;
 use crate::options::TranslateOptions;
 use crate::translation::ArticleSummary;
-use crate::translator::{Translator, count_flag};
+use crate::translator::Translator;
 
 /// Lines to translate, and how.
 pub(super) struct Job<'a> {
@@ -46,10 +46,7 @@ pub(super) async fn translate(
         }
         summary.source_tokens += line.source_tokens;
         summary.target_tokens += line.target_tokens;
-        summary.flagged_sentences += usize::from(!line.flags.is_empty());
-        for flag in line.flags.iter() {
-            count_flag(&mut summary.flag_counts, flag);
-        }
+        summary.count_flags(line.flags);
         match job.format {
             Format::Text => writeln!(output, "{}", one_line(&line.text))?,
             Format::Bilingual => {

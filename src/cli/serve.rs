@@ -8,13 +8,12 @@ use tokio::sync::oneshot;
 
 use super::args::{HubArgs, ServeArgs};
 use super::failure::{Failure, Outcome, tell};
-use crate::hub::Store;
 use crate::server::{ServerLimits, serve};
 use crate::translator::Translator;
 
 /// Serves until SIGINT or SIGTERM, then lets the articles in progress end; a second signal cuts them off.
 pub(super) async fn run(args: ServeArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
-    let chosen = Store::new(hub.settings()?.store).choose(args.model.model.as_deref())?;
+    let chosen = args.model.choose(hub)?;
     let translator = Translator::open(&chosen.model, &args.model.load_options())?;
     let models = translator.models();
     let failed = |error: io::Error| Failure::Failed(format!("--listen {}: {error}", args.listen));

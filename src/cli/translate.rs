@@ -14,7 +14,7 @@ use super::stats::Stats;
 use super::{format, input, lines};
 use crate::article::paragraphs::paragraphs;
 use crate::client::Client;
-use crate::hub::{Chosen, Store};
+use crate::hub::Chosen;
 use crate::translation::{ArticleSummary, Event};
 use crate::translator::Translator;
 
@@ -23,7 +23,7 @@ pub(super) async fn run(args: TranslateArgs, hub: &HubArgs, quiet: bool) -> Resu
     let mut options = args.options.options(args.format != Format::Text);
     options.validate()?;
     let engine = match &args.server {
-        None => Engine::Local(Store::new(hub.settings()?.store).choose(args.model.model.as_deref())?),
+        None => Engine::Local(args.model.choose(hub)?),
         Some(url) => Engine::Server(url),
     };
     let progress = Progress::new(quiet, args.output.is_some());

@@ -230,6 +230,22 @@ impl<'a> Attempts<'a> {
         self.failed = 0;
     }
 
+    /// Asks until there is an answer.
+    ///
+    /// # Errors
+    /// As [`Self::pause`].
+    pub(super) async fn until_answered<T>(
+        &mut self,
+        mut ask: impl AsyncFnMut() -> Result<T, Failure>,
+    ) -> Result<T> {
+        loop {
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => self.pause(failure).await?,
+            }
+        }
+    }
+
     /// Waits before the next attempt.
     ///
     /// # Errors

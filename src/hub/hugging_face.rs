@@ -73,18 +73,8 @@ pub(super) async fn plan(
     let asked = Asked { subject: &subject, page: Some(&page), token: settings.token.is_some() };
 
     let mut attempts = Attempts::new(settings.retries, report);
-    let (commit, licence) = loop {
-        match about(&model, revision, asked).await {
-            Ok(about) => break about,
-            Err(failure) => attempts.pause(failure).await?,
-        }
-    };
-    let listed = loop {
-        match list(&model, &commit, asked).await {
-            Ok(listed) => break listed,
-            Err(failure) => attempts.pause(failure).await?,
-        }
-    };
+    let (commit, licence) = attempts.until_answered(async || about(&model, revision, asked).await).await?;
+    let listed = attempts.until_answered(async || list(&model, &commit, asked).await).await?;
     let files =
         select(&listed, selection).map_err(|(problem, remedy)| Error::hub(&subject, problem, remedy))?;
     let base = Url::parse(&format!("{page}/resolve/{commit}/"));

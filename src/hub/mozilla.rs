@@ -112,12 +112,7 @@ impl Reader<'_> {
         let url = Url::parse(&format!("{}{path}", self.settings.remote_settings));
         let url = url.map_err(|error| refuse(self.settings, &error.to_string()))?;
         let mut attempts = Attempts::new(self.settings.retries, self.report);
-        loop {
-            match http::json(self.client, &url).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => attempts.pause(failure).await?,
-            }
-        }
+        attempts.until_answered(async || http::json(self.client, &url).await).await
     }
 }
 

@@ -49,6 +49,10 @@ impl Linear {
             Precision::F32 => Matrix::F32(PackedMatrix::pack(&to_vec(weight)?, outputs, inputs)),
             Precision::Int8 => Matrix::Int8(Arc::new(quantize(weight)?)),
         };
+        Self::with_matrix(weight, bias)
+    }
+
+    fn with_matrix(weight: Matrix, bias: Option<&Tensor>) -> Result<Self> {
         Ok(Self { weight, bias: bias.map(to_vec).transpose()?, fused: Activation::None, activation: None })
     }
 
@@ -115,12 +119,7 @@ impl OutputProjection {
     pub fn tied(embedding: &Embedding, bias: Option<&Tensor>) -> Result<Self> {
         match embedding.table() {
             Table::Float(table) => Self::new(table, bias, Precision::F32),
-            Table::Int8(table) => Ok(Self(Linear {
-                weight: Matrix::Int8(table.clone()),
-                bias: bias.map(to_vec).transpose()?,
-                fused: Activation::None,
-                activation: None,
-            })),
+            Table::Int8(table) => Linear::with_matrix(Matrix::Int8(table.clone()), bias).map(Self),
         }
     }
 

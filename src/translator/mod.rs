@@ -13,9 +13,8 @@ use crate::engine::EngineStats;
 use crate::hub::ModelChoice;
 use crate::model::ModelInfo;
 use crate::options::TranslateOptions;
-use crate::review::Flag;
 use crate::translation::{
-    ArticleStart, ArticleSummary, Event, FlagCount, TranslatedLine, TranslatedParagraph, TranslatedSentence,
+    ArticleStart, ArticleSummary, Event, TranslatedLine, TranslatedParagraph, TranslatedSentence,
 };
 use crate::{Error, Result};
 
@@ -227,16 +226,5 @@ fn count(summary: &mut ArticleSummary, translation: &SentenceTranslation) {
     summary.attempts += translation.attempts;
     summary.source_tokens += translation.source_tokens;
     summary.target_tokens += translation.target_tokens;
-    summary.flagged_sentences += usize::from(!translation.flags.is_empty());
-    for flag in translation.flags.iter() {
-        count_flag(&mut summary.flag_counts, flag);
-    }
-}
-
-/// Counts one more sentence with the flag. Counts stay in the order of [`Flag::ALL`].
-pub(crate) fn count_flag(counts: &mut Vec<FlagCount>, flag: Flag) {
-    match counts.binary_search_by_key(&flag, |count| count.flag) {
-        Ok(at) => counts[at].sentences += 1,
-        Err(at) => counts.insert(at, FlagCount { flag, sentences: 1 }),
-    }
+    summary.count_flags(translation.flags);
 }

@@ -5,10 +5,9 @@
 //! input features in their order: the same number for any number of rows and threads, and on any CPU.
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::shared::SharedRows;
+use super::shared::{Shape, SharedRows};
 
 /// Multiplications below which a second thread costs more than it brings.
 const PARALLEL_FROM: usize = 1 << 20;
@@ -76,16 +75,13 @@ pub fn matmul(
     activation: Activation,
     output: &mut [f32],
 ) {
-    let rows = input.len().checked_div(weight.inputs).unwrap_or(0);
-    assert_eq!(input.len(), rows * weight.inputs, "the input's shape");
-    assert!(bias.is_none_or(|bias| bias.len() == weight.outputs), "the bias' shape");
-    let output = SharedRows::new(output, rows, weight.outputs);
-    if rows == 0 || weight.outputs == 0 {
+    let shape = Shape::new(input, weight.inputs, weight.outputs, bias);
+    let output = SharedRows::new(output, shape);
+    if shape.is_empty() {
         return;
     }
-    let input = Tiles::pack(input, rows, weight.inputs);
-    let panels = weight.outputs.div_ceil(weight.panel_width);
-    let run = |index: usize| {
+    let input = Tiles::pack(input, shape.rows, weight.inputs);
+    shape.for_each_panel(weight.panel_width, PARALLEL_FROM, |index| {
         Arch::new().dispatch(PanelProduct {
             input: &input,
             weight,
@@ -94,12 +90,7 @@ pub fn matmul(
             index,
             output: &output,
         });
-    };
-    if rows * weight.inputs * weight.outputs < PARALLEL_FROM {
-        (0..panels).for_each(run);
-    } else {
-        (0..panels).into_par_iter().with_min_len(4).for_each(run);
-    }
+    });
 }
 
 /// What [`matmul`] computes, written plainly: `weight` is row-major `[outputs, inputs]`.

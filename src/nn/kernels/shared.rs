@@ -1,4 +1,48 @@
-//! An output matrix that threads fill side by side.
+//! What all matrix products share: their shapes, and an output that threads fill side by side.
+
+use rayon::prelude::*;
+
+/// The shape of a product of an input `[rows, inputs]` with weights `[outputs, inputs]`.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) rows: usize,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Shape {
+    /// The shape of a product with `input`.
+    ///
+    /// # Panics
+    /// When the input or the bias has another size.
+    pub(super) fn new(input: &[f32], inputs: usize, outputs: usize, bias: Option<&[f32]>) -> Self {
+        let rows = input.len().checked_div(inputs).unwrap_or(0);
+        assert_eq!(input.len(), rows * inputs, "the input's shape");
+        assert!(bias.is_none_or(|bias| bias.len() == outputs), "the bias' shape");
+        Self { rows, inputs, outputs }
+    }
+
+    /// Whether there is nothing to compute.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0 || self.outputs == 0
+    }
+
+    /// Runs `product` for the number of every panel of `width` output features; on several threads from
+    /// `parallel_from` multiplications on, below which a second one costs more than it brings.
+    pub(super) fn for_each_panel(
+        &self,
+        width: usize,
+        parallel_from: usize,
+        product: impl Fn(usize) + Sync + Send,
+    ) {
+        let panels = self.outputs.div_ceil(width);
+        if self.rows * self.inputs * self.outputs < parallel_from {
+            (0..panels).for_each(product);
+        } else {
+            (0..panels).into_par_iter().with_min_len(4).for_each(product);
+        }
+    }
+}
 
 /// A row-major matrix, shared by threads that each write columns or rows of their own.
 pub(super) struct SharedRows {
@@ -12,13 +56,13 @@ pub(super) struct SharedRows {
 unsafe impl Sync for SharedRows {}
 
 impl SharedRows {
-    /// The matrix `[rows, stride]` in `output`.
+    /// The result of a product in `output`.
     ///
     /// # Panics
     /// When `output` has another size.
-    pub(super) fn new(output: &mut [f32], rows: usize, stride: usize) -> Self {
-        assert_eq!(output.len(), rows * stride, "the output's shape");
-        Self { data: output.as_mut_ptr(), rows, stride }
+    pub(super) fn new(output: &mut [f32], shape: Shape) -> Self {
+        assert_eq!(output.len(), shape.rows * shape.outputs, "the output's shape");
+        Self { data: output.as_mut_ptr(), rows: shape.rows, stride: shape.outputs }
     }
 
     /// Writes `values` into a row, from a column on.

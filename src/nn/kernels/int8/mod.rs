@@ -11,7 +11,7 @@ mod tiles;
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::shared::SharedRows;
+use super::shared::{Shape, SharedRows};
 use rows::QuantizedRows;
 use tiles::Panel;
 
@@ -129,15 +129,13 @@ pub fn matmul_int8(
     activation: Activation,
     output: &mut [f32],
 ) {
-    let rows = input.len().checked_div(weight.inputs).unwrap_or(0);
-    assert_eq!(input.len(), rows * weight.inputs, "the input's shape");
-    assert!(bias.is_none_or(|bias| bias.len() == weight.outputs), "the bias' shape");
-    let output = SharedRows::new(output, rows, weight.outputs);
-    if rows == 0 || weight.outputs == 0 {
+    let shape = Shape::new(input, weight.inputs, weight.outputs, bias);
+    let output = SharedRows::new(output, shape);
+    if shape.is_empty() {
         return;
     }
-    let input = QuantizedRows::new(input, rows, weight.inputs);
-    let run = |index: usize| {
+    let input = QuantizedRows::new(input, shape.rows, weight.inputs);
+    shape.for_each_panel(WIDTH, PARALLEL_FROM, |index| {
         let column = index * WIDTH;
         let width = WIDTH.min(weight.outputs - column);
         let mut biases = [0.0; WIDTH];
@@ -154,13 +152,7 @@ pub fn matmul_int8(
                 output.write(row, column, &values[..width]);
             }
         });
-    };
-    let panels = weight.outputs.div_ceil(WIDTH);
-    if rows * weight.inputs * weight.outputs < PARALLEL_FROM {
-        (0..panels).for_each(run);
-    } else {
-        (0..panels).into_par_iter().with_min_len(4).for_each(run);
-    }
+    });
 }
 
 /// What [`matmul_int8`] computes, written plainly.

@@ -3,19 +3,19 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{DEPTH, LARGEST, SHIFT, tiles};
+use super::tiles::TALLEST;
+use super::{DEPTH, LARGEST, SHIFT};
 
 /// Numbers below which a second thread costs more than it brings.
 const PARALLEL_FROM: usize = 1 << 16;
 
-/// A matrix's rows in integers, in groups of as many as a tile takes at once.
+/// A matrix's rows in integers, in tiles of [`TALLEST`] rows and a last one of what is left.
 pub(super) struct QuantizedRows {
     /// Each tile is `[inputs / DEPTH][height]` of `DEPTH` integers, shifted so that none is negative.
     data: Vec<[u8; DEPTH]>,
     /// What the integers of a row are multiplied by.
     scales: Vec<f32>,
     depth: usize,
-    heights: Vec<usize>,
 }
 
 /// Rows that are multiplied at once.
@@ -32,41 +32,22 @@ impl QuantizedRows {
     /// Quantises `[rows, inputs]` row by row. A row with an infinity or NaN has the scale NaN.
     pub(super) fn new(input: &[f32], rows: usize, inputs: usize) -> Self {
         let depth = inputs.div_ceil(DEPTH);
-        let heights = tiles::heights(rows);
-        let mut quantized =
-            Self { data: vec![[0; DEPTH]; rows * depth], scales: vec![0.0; rows], depth, heights };
-        let mut tiles = Vec::with_capacity(quantized.heights.len());
-        let (mut data, mut scales, mut input_left) =
-            (&mut quantized.data[..], &mut quantized.scales[..], input);
-        for &height in &quantized.heights {
-            let (own_data, own_scales, own_input);
-            (own_data, data) = data.split_at_mut(height * depth);
-            (own_scales, scales) = scales.split_at_mut(height);
-            (own_input, input_left) = input_left.split_at(height * inputs);
-            tiles.push((own_data, own_scales, own_input));
-        }
-        let quantize = |(data, scales, input): (&mut [[u8; DEPTH]], &mut [f32], &[f32])| {
+        let mut quantized = Self { data: vec![[0; DEPTH]; rows * depth], scales: vec![0.0; rows], depth };
+        let tiles = quantized
+            .data
+            .par_chunks_mut(TALLEST * depth)
+            .zip_eq(quantized.scales.par_chunks_mut(TALLEST).zip_eq(input.par_chunks(TALLEST * inputs)));
+        let tiles_at_once = if input.len() < PARALLEL_FROM { rows } else { 1 };
+        tiles.with_min_len(tiles_at_once).for_each(|(data, (scales, input))| {
             Arch::new().dispatch(QuantizeTile { data, scales, input, inputs });
-        };
-        if input.len() < PARALLEL_FROM {
-            tiles.into_iter().for_each(quantize);
-        } else {
-            tiles.into_par_iter().for_each(quantize);
-        }
+        });
         quantized
     }
 
     /// The tiles, top-down.
     pub(super) fn tiles(&self) -> impl Iterator<Item = Tile<'_>> {
-        self.heights.iter().scan(0, |next, &height| {
-            let first = *next;
-            *next += height;
-            Some(Tile {
-                data: &self.data[first * self.depth..*next * self.depth],
-                scales: &self.scales[first..*next],
-                first,
-            })
-        })
+        let tiles = self.data.chunks(TALLEST * self.depth).zip(self.scales.chunks(TALLEST));
+        tiles.enumerate().map(|(index, (data, scales))| Tile { data, scales, first: index * TALLEST })
     }
 }
 
@@ -177,4 +158,19 @@ fn round(x: f32) -> i32 {
     #[expect(clippy::cast_possible_wrap)]
     let whole = (x + ROUND).to_bits() as i32;
     whole - 0x4B40_0000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_all_rows() {
+        for rows in 0..40 {
+            let quantized = QuantizedRows::new(&vec![1.0; rows * 5], rows, 5);
+            let heights: Vec<usize> = quantized.tiles().map(|tile| tile.scales.len()).collect();
+            assert_eq!(heights.iter().sum::<usize>(), rows);
+            assert!(heights.iter().all(|height| (1..=TALLEST).contains(height)));
+        }
+    }
 }

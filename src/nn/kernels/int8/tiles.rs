@@ -4,20 +4,13 @@ use super::rows::{QuantizedRows, Tile};
 use super::{Activation, DEPTH, Group, WIDTH};
 
 /// Rows that a tile can have: with two registers of sums for each, and the weights, they fit in 32 registers.
-const TALLEST: usize = 12;
+pub(super) const TALLEST: usize = 12;
 
 /// The weights of `WIDTH` output features.
 pub(super) struct Panel<'a> {
     pub(super) groups: &'a [Group],
     pub(super) scales: &'a [f32; WIDTH],
     pub(super) surplus: &'a [i32; WIDTH],
-}
-
-/// The heights of the tiles that so many rows are divided into.
-pub(super) fn heights(rows: usize) -> Vec<usize> {
-    let mut heights = vec![TALLEST; rows / TALLEST];
-    heights.extend(Some(rows % TALLEST).filter(|&rest| rest > 0));
-    heights
 }
 
 /// Multiplies all rows with a panel, and hands each row's number and results to `write`.
@@ -309,15 +302,6 @@ mod tests {
             agree::<3>(depth);
             agree::<5>(depth);
             agree::<12>(depth);
-        }
-    }
-
-    #[test]
-    fn tiles_cover_all_rows() {
-        for rows in 0..40 {
-            let heights = heights(rows);
-            assert_eq!(heights.iter().sum::<usize>(), rows);
-            assert!(heights.iter().all(|height| (1..=TALLEST).contains(height)));
         }
     }
 }
