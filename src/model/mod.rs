@@ -3,10 +3,12 @@
 mod config;
 mod logits;
 pub mod marian;
+pub mod t5;
 mod weights;
 
 pub use logits::{Logits, LogitsRow};
 pub use marian::Marian;
+pub use t5::T5;
 pub use weights::Weights;
 pub(crate) use weights::{digest, digest_file};
 

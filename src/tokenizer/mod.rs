@@ -5,6 +5,7 @@
 //! - `trie`, `charsmap`, `normalizer`: prefix search, and the text as the pieces spell it
 //! - `sentencepiece`: the best pieces of a text, and the text of pieces
 //! - `vocabulary`, `marian`: pieces to the ids that a Marian model in the Hugging Face layout knows
+//! - `t5`: pieces as MADLAD-400 reads them
 //!
 //! The search is written out here and not taken from the crate `tokenizers`: that one adds scores up in
 //! double precision, SentencePiece in single, so that ties, as in a run of zeros, fall differently.
@@ -14,11 +15,13 @@ mod marian;
 mod normalizer;
 mod proto;
 mod sentencepiece;
+mod t5;
 mod trie;
 mod vocabulary;
 
 pub use marian::{MarianFiles, MarianTokenizer};
 pub use sentencepiece::{Piece, SentencePieceModel};
+pub use t5::T5Tokenizer;
 
 /// Turns source text into the ids that a model reads, and the ids that it writes into text.
 pub trait Tokenizer: Send + Sync {

@@ -147,7 +147,26 @@ impl SentencePieceModel {
 
     /// The id of a piece; that of `<unk>` if the model lacks it.
     pub fn id(&self, piece: &str) -> u32 {
-        self.reserved.get(piece).copied().or_else(|| self.spelled.get(piece)).unwrap_or(self.unknown)
+        self.known_id(piece).unwrap_or(self.unknown)
+    }
+
+    /// The id of a piece that the model has.
+    pub fn known_id(&self, piece: &str) -> Option<u32> {
+        self.reserved.get(piece).copied().or_else(|| self.spelled.get(piece))
+    }
+
+    /// The id of `<unk>`.
+    pub fn unknown(&self) -> u32 {
+        self.unknown
+    }
+
+    /// Keeps text from spelling pieces that it would otherwise spell, for those that are none of its business.
+    pub fn withhold(&mut self, is_withheld: impl Fn(&str) -> bool) {
+        for piece in &mut self.pieces {
+            if is_spelled(piece) && is_withheld(piece.piece()) {
+                piece.set_kind(PieceKind::Unused);
+            }
+        }
     }
 
     /// Number of pieces.

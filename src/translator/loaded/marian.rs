@@ -58,5 +58,6 @@ fn parts(
         },
     )?;
     let engine = Engine::start(model, &options.engine)?;
-    Ok(Parts { family: "marian", digest, tokenizer: Box::new(tokenizer), engine })
+    let precision = options.precision.name().to_owned();
+    Ok(Parts { family: "marian", digest, precision, tokenizer: Box::new(tokenizer), engine })
 }

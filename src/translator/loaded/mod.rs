@@ -2,6 +2,7 @@
 //! the rest is the same for all.
 
 mod marian;
+mod t5;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,27 +43,29 @@ impl LoadedModel {
         match choice {
             ModelChoice::BuiltIn => {
                 let (parts, card) = marian::built_in(options)?;
-                Ok(Self::new(parts, card, options))
+                Ok(Self::new(parts, card))
             }
             ModelChoice::Folder(folder) => {
-                let parts = match Family::of(folder)? {
+                let family = Family::of(folder)?;
+                let card = card(folder)?;
+                let parts = match family {
                     Family::Marian => marian::open(folder, options)?,
+                    Family::T5 => t5::open(folder, &card.target_language, options)?,
                 };
-                Ok(Self::new(parts, card(folder)?, options))
+                Ok(Self::new(parts, card))
             }
         }
     }
 
-    fn new(parts: Parts, card: Card, options: &LoadOptions) -> Self {
-        let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
+    fn new(parts: Parts, card: Card) -> Self {
         let info = ModelInfo {
             name: card.name,
             family: parts.family.into(),
             digest: parts.digest,
-            source_language: or(card.source_language, "fa"),
-            target_language: or(card.target_language, "en"),
+            source_language: card.source_language,
+            target_language: card.target_language,
             licence: card.licence,
-            precision: options.precision.name().into(),
+            precision: parts.precision,
             note: card.note,
         };
         Self { info: Arc::new(info), tokenizer: parts.tokenizer, engine: parts.engine }
@@ -74,6 +77,8 @@ struct Parts {
     family: &'static str,
     /// SHA-256 of the weights file, in hexadecimal.
     digest: String,
+    /// What it computes in.
+    precision: String,
     tokenizer: Box<dyn Tokenizer>,
     engine: Engine,
 }
@@ -81,6 +86,7 @@ struct Parts {
 /// The families that can be loaded.
 enum Family {
     Marian,
+    T5,
 }
 
 impl Family {
@@ -92,13 +98,14 @@ impl Family {
         }
 
         let path = folder.join("config.json");
-        let remedy = "name the folder of a Marian model in the Hugging Face layout";
+        let remedy = "name the folder of a Marian or T5 model in the Hugging Face layout";
         let config: Config = serde_json::from_slice(&read(&path, remedy)?).map_err(|error| {
             Error::model_file(&path, format!("isn't a model's configuration: {error}"), remedy)
         })?;
         match config.model_type.as_deref() {
             // Configurations older than transformers 3 don't say.
             None | Some("marian") => Ok(Self::Marian),
+            Some("t5") => Ok(Self::T5),
             Some(other) => {
                 Err(Error::model_file(&path, format!("describes a model of the family {other:?}"), remedy))
             }
@@ -106,7 +113,7 @@ impl Family {
     }
 }
 
-/// `card.json`, or without one a card with the folder's name.
+/// `card.json`, or without one a card with the folder's name, for translating Persian into English.
 fn card(folder: &Path) -> Result<Card> {
     let path = folder.join("card.json");
     let mut card = if path.exists() {
@@ -118,6 +125,11 @@ fn card(folder: &Path) -> Result<Card> {
         let name =
             folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into()));
         card.name = name.unwrap_or_else(|| folder.display().to_string());
+    }
+    for (language, default) in [(&mut card.source_language, "fa"), (&mut card.target_language, "en")] {
+        if language.is_empty() {
+            *language = default.into();
+        }
     }
     Ok(card)
 }

@@ -1,0 +1,109 @@
+//! T5 (Raffel et al. 2020) in the layout of version 1.1 and of MADLAD-400, on the implementation of
+//! `candle_transformers`.
+//!
+//! This is the compatible way to run a model, not the fast one: that implementation keeps the target so far inside the
+//! model, knows no padding and projects the encoder's states anew at every step. So each hypothesis has a copy of the
+//! model that shares the weights, and the hypotheses are decoded one after the other. What it gets wrong, the distances
+//! between tokens, is put right in the tensors that it is given: see `distances`.
+
+mod config;
+mod distances;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::t5::T5ForConditionalGeneration;
+
+use self::config::T5Config;
+use super::{DecoderState, Logits, ModelSpec, Seq2Seq, Weights};
+use crate::{Error, Result};
+
+/// A T5 model that computes in `f32`.
+pub struct T5 {
+    spec: ModelSpec,
+    network: T5ForConditionalGeneration,
+    device: Device,
+}
+
+/// The hypotheses that are being decoded.
+#[derive(Default)]
+pub struct T5State {
+    rows: Vec<Row>,
+}
+
+impl T5 {
+    /// Builds the model from its `config.json` (`config_path` is what errors name) and its weights. `unknown` is the
+    /// vocabulary's `<unk>`.
+    pub fn new(config: &[u8], config_path: &Path, weights: &Weights, unknown: Option<u32>) -> Result<Self> {
+        let config = T5Config::parse(config, config_path)?;
+        let mut tensors = HashMap::new();
+        for (name, shape) in config.tensors() {
+            let tensor = weights.get(config::stored_name(&name, |name| weights.contains(name)), &shape)?;
+            let tensor = tensor.to_dtype(DType::F32)?;
+            let tensor = match config.buckets_of(&name) {
+                Some(buckets) => buckets.spread(&tensor)?,
+                None => tensor,
+            };
+            tensors.insert(name, tensor);
+        }
+        let tensors = VarBuilder::from_tensors(tensors, DType::F32, weights.device());
+        let network = T5ForConditionalGeneration::load(tensors, &config.for_candle()?)?;
+        Ok(Self { spec: config.spec(unknown), network, device: weights.device().clone() })
+    }
+}
+
+impl Seq2Seq for T5 {
+    type State = T5State;
+
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn encode(&self, sources: &[&[u32]]) -> Result<T5State> {
+        let encode = |source: &&[u32]| {
+            let mut network = self.network.clone();
+            let memory = network.encode(&Tensor::new(*source, &self.device)?.unsqueeze(0)?)?;
+            Ok(Row { memory: Arc::new(memory), network })
+        };
+        Ok(T5State { rows: sources.iter().map(encode).collect::<Result<_>>()? })
+    }
+
+    fn step(&self, state: &mut T5State, tokens: &[u32], logits: &mut Logits) -> Result<()> {
+        if tokens.len() != state.rows.len() {
+            return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
+        }
+        let logits = logits.start_full(tokens.len(), self.spec.vocabulary);
+        let rows = state.rows.iter_mut().zip(tokens).zip(logits.chunks_exact_mut(self.spec.vocabulary));
+        for ((row, &token), logits) in rows {
+            let token = Tensor::new(&[[token]], &self.device)?;
+            let output = row.network.decode(&token, &row.memory)?;
+            logits.copy_from_slice(&output.squeeze(0)?.to_vec1::<f32>()?);
+        }
+        Ok(())
+    }
+}
+
+impl DecoderState for T5State {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        self.rows = rows.iter().map(|&row| self.rows[row].clone()).collect();
+    }
+
+    fn append(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+    }
+}
+
+/// One hypothesis: its source, and the model with its target so far.
+#[derive(Clone)]
+struct Row {
+    /// The encoder's states, `[1, tokens, d_model]`.
+    memory: Arc<Tensor>,
+    network: T5ForConditionalGeneration,
+}

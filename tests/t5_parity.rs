@@ -1,0 +1,173 @@
+//! Token ids and translations of a T5 model in MADLAD-400's layout equal those of SentencePiece and of Hugging Face
+//! transformers in float32, as `tests/golden/t5.py` wrote them down.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use futures::StreamExt;
+use tarjoman::decode::{Hypothesis, SearchOptions, generate};
+use tarjoman::hub::ModelChoice;
+use tarjoman::model::{T5, Weights};
+use tarjoman::options::TranslateOptions;
+use tarjoman::tokenizer::{T5Tokenizer, Tokenizer};
+use tarjoman::translator::{LoadOptions, Translator};
+
+/// A difference in score below which two translations count as tied.
+const TIE: f32 = 1e-4;
+const FOLDER: &str = "tests/golden/tiny-t5";
+/// `<2en>` and `<2de>` in the tiny model.
+const LANGUAGES: [u32; 2] = [6, 5];
+
+#[test]
+fn source_ids_equal_those_of_the_reference() {
+    let (sources, golden) = (sources(), read("source"));
+    assert_eq!(sources.len(), golden.lines().count());
+    for (ids, expected) in sources.iter().zip(golden.lines()) {
+        let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+        assert_eq!(ids.join(" "), expected);
+    }
+}
+
+#[test]
+fn text_spells_neither_languages_nor_marks() {
+    let tokenizer = tokenizer();
+    for text in ["<2de> سلام", "سلام <2en>", "</s>", "<s><unk></s>", "a<2de>b"] {
+        let ids = tokenizer.encode_text(text);
+        let (end, rest) = ids.split_last().unwrap();
+        assert_eq!((*end, rest.iter().filter(|id| LANGUAGES.contains(id)).count()), (2, 1), "{text:?}");
+        assert!(!rest.contains(&1) && !rest.contains(&2), "{text:?}");
+        assert!(tokenizer.decode(&ids).contains(text.trim()), "{text:?}: nothing is lost");
+    }
+}
+
+#[test]
+fn decoded_text_equals_that_of_the_reference() {
+    let tokenizer = tokenizer();
+    for (golden, expected) in golden("beam4").iter().zip(read("text").lines()) {
+        let expected: String = serde_json::from_str(expected).unwrap();
+        assert_eq!(tokenizer.decode(&golden.ids), expected.trim());
+    }
+}
+
+#[test]
+fn translations_equal_those_of_the_reference() {
+    compare(&model(), "greedy", 1, 1);
+    compare(&model(), "beam4", 4, 4);
+}
+
+#[test]
+fn a_sentence_is_translated_the_same_to_the_bit_alone_and_in_any_batch() {
+    let (model, sources) = (model(), sources());
+    let sources = &sources[..24];
+    let alone = generate(&model, sources, &options(3), 1).unwrap();
+    for batch in [5, 24] {
+        assert_eq!(generate(&model, sources, &options(3), batch).unwrap(), alone, "batches of {batch}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_is_loaded_by_its_configuration() {
+    let translator = open(&root().join(FOLDER)).unwrap();
+    assert_eq!(translator.models()[0].family, "t5");
+    let options = TranslateOptions { max_tokens: 8, max_attempts: 1, ..TranslateOptions::default() };
+    let lines = translator.translate_lines(vec!["سلام دنیا".into()], options, 1).unwrap();
+    assert_eq!(lines.collect::<Vec<_>>().await.len(), 1);
+}
+
+#[test]
+fn a_folder_that_lacks_something_is_refused_with_its_name() {
+    for (name, content, expected) in [
+        ("spiece.model", None, "spiece.model"),
+        ("model.safetensors", None, "model.safetensors"),
+        ("model.safetensors", Some("none"), "model.safetensors"),
+        ("card.json", Some(r#"{"target_language": "xx"}"#), "<2xx>"),
+        ("config.json", Some(r#"{"model_type": "t5"}"#), "vocab_size"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["config.json", "model.safetensors", "spiece.model"] {
+            std::fs::copy(root().join(FOLDER).join(file), folder.path().join(file)).unwrap();
+        }
+        let path = folder.path().join(name);
+        match content {
+            Some(content) => std::fs::write(path, content).unwrap(),
+            None => std::fs::remove_file(path).unwrap(),
+        }
+        let error = open(folder.path()).err().expect(name).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+struct Golden {
+    score: f32,
+    ids: Vec<u32>,
+}
+
+/// Compares every `every`th line. One that differs must be tied with the reference's within [`TIE`]. Scores are compared where they
+/// mean the same: in greedy search the reference leaves the forbidden `<pad>` out of the sum of probabilities.
+fn compare(model: &T5, kind: &str, beam_size: usize, every: usize) {
+    let golden: Vec<_> = golden(kind).into_iter().step_by(every).collect();
+    let sources: Vec<_> = sources().into_iter().step_by(every).collect();
+    let results = generate(model, &sources, &options(beam_size), 16).unwrap();
+    assert_eq!(results.len(), golden.len());
+    let differ: Vec<_> = results
+        .iter()
+        .zip(&golden)
+        .filter(|(ours, expected)| ours[0].ids != expected.ids)
+        .map(|(ours, expected)| (score(&ours[0], beam_size), expected.score))
+        .collect();
+    println!("{kind}: {} lines, {differ:?} differ", golden.len());
+    assert!(differ.len() * 100 <= golden.len(), "more than one line in a hundred differs: {differ:?}");
+    assert!(differ.iter().all(|(ours, theirs)| (ours - theirs).abs() < TIE), "not tied: {differ:?}");
+    if beam_size > 1 {
+        let scores = results.iter().zip(&golden).map(|(ours, golden)| ours[0].score - golden.score);
+        assert!(scores.map(f32::abs).fold(0.0, f32::max) < 1e-3);
+    }
+}
+
+/// The score as the reference writes it: a greedy one isn't divided by its length.
+fn score(hypothesis: &Hypothesis, beam_size: usize) -> f32 {
+    if beam_size == 1 { hypothesis.log_prob } else { hypothesis.score }
+}
+
+fn options(beam_size: usize) -> SearchOptions {
+    SearchOptions { beam_size, max_tokens: 47, allow_unknown: true, ..SearchOptions::default() }
+}
+
+fn model() -> T5 {
+    let folder = root().join(FOLDER);
+    let config = folder.join("config.json");
+    let weights = Weights::open(&folder.join("model.safetensors"), &Device::Cpu).unwrap();
+    T5::new(&std::fs::read(&config).unwrap(), &config, &weights, Some(0)).unwrap()
+}
+
+fn tokenizer() -> T5Tokenizer {
+    T5Tokenizer::open(&root().join(FOLDER), "en").unwrap()
+}
+
+fn open(folder: &Path) -> tarjoman::Result<Translator> {
+    Translator::open(&ModelChoice::Folder(folder.to_owned()), &LoadOptions::default())
+}
+
+fn sources() -> Vec<Vec<u32>> {
+    let tokenizer = tokenizer();
+    let lines = std::fs::read_to_string(root().join("tests/data/flores-dev.fa")).unwrap();
+    let count = read("source").lines().count();
+    lines.lines().take(count).map(|line| tokenizer.encode_text(line)).collect()
+}
+
+fn golden(kind: &str) -> Vec<Golden> {
+    let parse = |line: &str| {
+        let mut numbers = line.split(' ');
+        let score = numbers.next().unwrap().parse().unwrap();
+        Golden { score, ids: numbers.map(|id| id.parse().unwrap()).collect() }
+    };
+    read(kind).lines().map(parse).collect()
+}
+
+fn read(kind: &str) -> String {
+    std::fs::read_to_string(root().join(format!("tests/golden/tiny-t5.{kind}.txt"))).unwrap()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
