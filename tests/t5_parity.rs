@@ -1,13 +1,15 @@
 //! Token ids and translations of a T5 model in MADLAD-400's layout equal those of SentencePiece and of Hugging Face
 //! transformers in float32, as `tests/golden/t5.py` wrote them down.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
+use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
+use candle_core::{DType, Device, Tensor};
 use futures::StreamExt;
 use tarjoman::decode::{Hypothesis, SearchOptions, generate};
 use tarjoman::hub::ModelChoice;
-use tarjoman::model::{T5, Weights};
+use tarjoman::model::{Logits, Seq2Seq, T5, Weights};
 use tarjoman::options::TranslateOptions;
 use tarjoman::tokenizer::{T5Tokenizer, Tokenizer};
 use tarjoman::translator::{LoadOptions, Translator};
@@ -56,6 +58,66 @@ fn translations_equal_those_of_the_reference() {
 }
 
 #[test]
+fn a_gguf_file_of_the_same_numbers_gives_the_same_translations() {
+    let sources = sources().into_iter().step_by(4).collect::<Vec<_>>();
+    let options = options(1);
+    let plain = generate(&model(), &sources, &options, 8).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for llama_names in [false, true] {
+        let path = folder.path().join("model.gguf");
+        write_gguf(&path, GgmlDType::F32, llama_names);
+        let model = quantized(&path).unwrap();
+        assert_eq!(model.precision(), "f32");
+        let same = generate(&model, &sources, &options, 8).unwrap();
+        let ids =
+            |results: &[Vec<Hypothesis>]| results.iter().map(|best| best[0].ids.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&same), ids(&plain), "llama.cpp's names: {llama_names}");
+    }
+}
+
+/// The model's weights are random, which makes attention so sharp that rounding moves the logits far; how far is what the
+/// reference says.
+#[test]
+fn quantised_weights_are_off_by_what_rounding_explains() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    write_gguf(&path, GgmlDType::Q8_0, false);
+    let (plain, rounded) = (model(), quantized(&path).unwrap());
+    assert_eq!(rounded.precision(), "q8_0");
+    let mut errors = Vec::new();
+    for (source, golden) in sources().iter().zip(golden("greedy")).step_by(8) {
+        let (exact, rounded) = (forced(&plain, source, &golden.ids), forced(&rounded, source, &golden.ids));
+        errors.extend(exact.iter().zip(&rounded).map(|(exact, rounded)| {
+            let difference: Vec<f32> = exact.iter().zip(rounded).map(|(x, y)| x - y).collect();
+            norm(&difference) / norm(exact)
+        }));
+    }
+    errors.sort_by(f32::total_cmp);
+    let (median, expected): (f32, f32) = (errors[errors.len() / 2], read("q8_0").trim().parse().unwrap());
+    println!("q8_0: {median} where {expected} is expected");
+    assert!((median / expected - 1.0).abs() < 0.25, "{median}");
+}
+
+#[test]
+fn a_gguf_file_that_is_cut_or_another_models_is_refused_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    write_gguf(&path, GgmlDType::Q8_0, false);
+    let whole = std::fs::read(&path).unwrap();
+    for length in [0, 3, 100, 5000, whole.len() - 5000] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let error = quantized(&path).err().unwrap().to_string();
+        assert!(error.contains("model.gguf"), "{error}");
+    }
+    let tensor =
+        QTensor::quantize(&Tensor::zeros((4, 32), DType::F32, &Device::Cpu).unwrap(), GgmlDType::F32);
+    let mut file = std::fs::File::create(&path).unwrap();
+    gguf_file::write(&mut file, &[], &[("shared.weight", &tensor.unwrap())]).unwrap();
+    let error = quantized(&path).err().unwrap().to_string();
+    assert!(error.contains("model.gguf") && error.contains("shared.weight"), "{error}");
+}
+
+#[test]
 fn a_sentence_is_translated_the_same_to_the_bit_alone_and_in_any_batch() {
     let (model, sources) = (model(), sources());
     let sources = &sources[..24];
@@ -68,10 +130,23 @@ fn a_sentence_is_translated_the_same_to_the_bit_alone_and_in_any_batch() {
 #[tokio::test]
 async fn a_folder_is_loaded_by_its_configuration() {
     let translator = open(&root().join(FOLDER)).unwrap();
-    assert_eq!(translator.models()[0].family, "t5");
+    assert_eq!((&*translator.models()[0].family, &*translator.models()[0].precision), ("t5", "f32"));
     let options = TranslateOptions { max_tokens: 8, max_attempts: 1, ..TranslateOptions::default() };
     let lines = translator.translate_lines(vec!["سلام دنیا".into()], options, 1).unwrap();
     assert_eq!(lines.collect::<Vec<_>>().await.len(), 1);
+}
+
+#[test]
+fn a_gguf_file_in_a_folder_is_taken_and_must_be_the_only_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["config.json", "spiece.model"] {
+        std::fs::copy(root().join(FOLDER).join(file), folder.path().join(file)).unwrap();
+    }
+    write_gguf(&folder.path().join("model-q8.gguf"), GgmlDType::Q8_0, false);
+    assert_eq!(open(folder.path()).unwrap().models()[0].precision, "q8_0");
+    std::fs::write(folder.path().join("model-q4.gguf"), "").unwrap();
+    let error = open(folder.path()).err().unwrap().to_string();
+    assert!(error.contains("2 .gguf files"), "{error}");
 }
 
 #[test]
@@ -124,6 +199,20 @@ fn compare(model: &T5, kind: &str, beam_size: usize, every: usize) {
     }
 }
 
+/// The logits of every step, with the target's tokens given.
+fn forced(model: &T5, source: &[u32], target: &[u32]) -> Vec<Vec<f32>> {
+    let (mut state, mut logits) = (model.encode(&[source]).unwrap(), Logits::default());
+    let step = |&token: &u32| {
+        model.step(&mut state, &[token], &mut logits).unwrap();
+        logits.row(0).values.to_vec()
+    };
+    [model.spec().start].iter().chain(target).map(step).collect()
+}
+
+fn norm(values: &[f32]) -> f32 {
+    values.iter().map(|x| x * x).sum::<f32>().sqrt()
+}
+
 /// The score as the reference writes it: a greedy one isn't divided by its length.
 fn score(hypothesis: &Hypothesis, beam_size: usize) -> f32 {
     if beam_size == 1 { hypothesis.log_prob } else { hypothesis.score }
@@ -138,6 +227,29 @@ fn model() -> T5 {
     let config = folder.join("config.json");
     let weights = Weights::open(&folder.join("model.safetensors"), &Device::Cpu).unwrap();
     T5::new(&std::fs::read(&config).unwrap(), &config, &weights, Some(0)).unwrap()
+}
+
+fn quantized(weights: &Path) -> tarjoman::Result<T5> {
+    let path = root().join(FOLDER).join("config.json");
+    T5::quantized(&std::fs::read(&path).unwrap(), &path, weights, Some(0), &Device::Cpu)
+}
+
+/// Writes the tiny model's weights as a GGUF file, matrices in the given type.
+fn write_gguf(path: &Path, kind: GgmlDType, llama_names: bool) {
+    let weights = candle_core::safetensors::load(root().join(FOLDER).join("model.safetensors"), &Device::Cpu);
+    let names = read("names");
+    let names: HashMap<&str, &str> = names.lines().filter_map(|line| line.split_once(' ')).collect();
+    let rename = |name: String| {
+        let name = if name.contains("embed_tokens") { "shared.weight" } else { &name };
+        if llama_names { names[name] } else { name }.to_owned()
+    };
+    let quantize = |(name, tensor): (String, Tensor)| {
+        let is_matrix = !name.contains("norm") && !name.contains("relative");
+        (rename(name), QTensor::quantize(&tensor, if is_matrix { kind } else { GgmlDType::F32 }).unwrap())
+    };
+    let tensors: Vec<_> = weights.unwrap().into_iter().map(quantize).collect();
+    let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    gguf_file::write(&mut std::fs::File::create(path).unwrap(), &[], &tensors).unwrap();
 }
 
 fn tokenizer() -> T5Tokenizer {

@@ -78,7 +78,7 @@ pub struct ModelInfo {
     pub target_language: String,
     /// Its licence as an SPDX expression; empty where it isn't known.
     pub licence: String,
-    /// What it computes in: `f32`.
+    /// What it computes in: `int8` or `f32`; or what its weights are, a type of GGUF such as `q4k`.
     pub precision: String,
     /// What a user should know before relying on it; may be empty.
     pub note: String,

@@ -8,6 +8,7 @@
 
 mod config;
 mod distances;
+mod gguf;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,17 +16,18 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use candle_transformers::models::t5::T5ForConditionalGeneration;
+use candle_transformers::models::{quantized_t5, t5};
 
 use self::config::T5Config;
 use super::{DecoderState, Logits, ModelSpec, Seq2Seq, Weights};
 use crate::{Error, Result};
 
-/// A T5 model that computes in `f32`.
+/// A T5 model.
 pub struct T5 {
     spec: ModelSpec,
-    network: T5ForConditionalGeneration,
+    network: Network,
     device: Device,
+    precision: String,
 }
 
 /// The hypotheses that are being decoded.
@@ -50,8 +52,37 @@ impl T5 {
             tensors.insert(name, tensor);
         }
         let tensors = VarBuilder::from_tensors(tensors, DType::F32, weights.device());
-        let network = T5ForConditionalGeneration::load(tensors, &config.for_candle()?)?;
-        Ok(Self { spec: config.spec(unknown), network, device: weights.device().clone() })
+        let network = t5::T5ForConditionalGeneration::load(tensors, &config.for_candle()?)?;
+        Ok(Self {
+            spec: config.spec(unknown),
+            network: Network::Plain(Box::new(network)),
+            device: weights.device().clone(),
+            precision: "f32".into(),
+        })
+    }
+
+    /// Builds the model from its `config.json` and the quantised weights in a GGUF file.
+    pub fn quantized(
+        config: &[u8],
+        config_path: &Path,
+        weights: &Path,
+        unknown: Option<u32>,
+        device: &Device,
+    ) -> Result<Self> {
+        let config = T5Config::parse(config, config_path)?;
+        let (tensors, precision) = gguf::open(weights, &config, device)?;
+        let network = quantized_t5::T5ForConditionalGeneration::load(tensors, &config.for_candle()?)?;
+        Ok(Self {
+            spec: config.spec(unknown),
+            network: Network::Quantized(Box::new(network)),
+            device: device.clone(),
+            precision: format!("{precision:?}").to_lowercase(),
+        })
+    }
+
+    /// What most of the weights are: `f32`, or a type of GGUF's such as `q4k`.
+    pub fn precision(&self) -> &str {
+        &self.precision
     }
 }
 
@@ -105,5 +136,30 @@ impl DecoderState for T5State {
 struct Row {
     /// The encoder's states, `[1, tokens, d_model]`.
     memory: Arc<Tensor>,
-    network: T5ForConditionalGeneration,
+    network: Network,
+}
+
+/// One of candle's two models, with the keys and values of the target so far. A clone shares the weights.
+#[derive(Clone)]
+enum Network {
+    Plain(Box<t5::T5ForConditionalGeneration>),
+    Quantized(Box<quantized_t5::T5ForConditionalGeneration>),
+}
+
+impl Network {
+    /// The encoder's states, `[1, tokens, d_model]`, of token ids `[1, tokens]`.
+    fn encode(&mut self, source: &Tensor) -> candle_core::Result<Tensor> {
+        match self {
+            Self::Plain(network) => network.encode(source),
+            Self::Quantized(network) => network.encode(source),
+        }
+    }
+
+    /// The logits, `[1, vocabulary]`, behind one more token `[1, 1]`.
+    fn decode(&mut self, token: &Tensor, memory: &Tensor) -> candle_core::Result<Tensor> {
+        match self {
+            Self::Plain(network) => network.decode(token, memory),
+            Self::Quantized(network) => network.decode(token, memory),
+        }
+    }
 }

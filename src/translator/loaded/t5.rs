@@ -1,6 +1,6 @@
 //! MADLAD-400, and other models with the layout of T5 1.1.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 
@@ -15,21 +15,40 @@ const CONFIG: &str = "config.json";
 
 /// Loads a model from its folder, to translate into `target`.
 pub(super) fn open(folder: &Path, target: &str, options: &LoadOptions) -> Result<Parts> {
-    let remedy = "a T5 folder has config.json, model.safetensors and spiece.model";
-    let config = read(&folder.join(CONFIG), remedy)?;
-    let path = folder.join(WEIGHTS);
-    let weights = Weights::open(&path, &Device::Cpu)?;
+    let remedy = "a T5 folder has config.json, spiece.model, and model.safetensors or a .gguf file";
+    let config_path = folder.join(CONFIG);
+    let config = read(&config_path, remedy)?;
     let tokenizer = T5Tokenizer::open(folder, target)?;
-    let model = T5::new(&config, &folder.join(CONFIG), &weights, Some(tokenizer.unk_id()))?;
+    let unknown = Some(tokenizer.unk_id());
+    let quantized = gguf(folder)?;
+    let model = if let Some(path) = &quantized {
+        T5::quantized(&config, &config_path, path, unknown, &Device::Cpu)?
+    } else {
+        let weights = Weights::open(&folder.join(WEIGHTS), &Device::Cpu)?;
+        T5::new(&config, &config_path, &weights, unknown)?
+    };
     check_vocabulary(folder, tokenizer.vocabulary(), model.spec().vocabulary)?;
+    let precision = model.precision().to_owned();
+    let digest = digest_file(&quantized.unwrap_or_else(|| folder.join(WEIGHTS)))?;
     let engine = Engine::start(model, &options.engine)?;
-    Ok(Parts {
-        family: "t5",
-        digest: digest_file(&path)?,
-        precision: "f32".into(),
-        tokenizer: Box::new(tokenizer),
-        engine,
-    })
+    Ok(Parts { family: "t5", digest, precision, tokenizer: Box::new(tokenizer), engine })
+}
+
+/// The GGUF file in a folder; it is taken before any other weights.
+fn gguf(folder: &Path) -> Result<Option<PathBuf>> {
+    let io = |error: std::io::Error| Error::Io { path: folder.to_owned(), message: error.to_string() };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.extension().is_some_and(|extension| extension == "gguf") {
+            found.push(path);
+        }
+    }
+    if found.len() > 1 {
+        let problem = format!("has {} .gguf files, and it isn't clear which one is meant", found.len());
+        return Err(Error::model_file(folder, problem, "leave one of them there"));
+    }
+    Ok(found.pop())
 }
 
 fn check_vocabulary(folder: &Path, tokenizer: usize, model: usize) -> Result<()> {
