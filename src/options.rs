@@ -28,6 +28,10 @@ pub struct TranslateOptions {
     pub max_attempts: usize,
     /// Whether a text whose language isn't Persian is refused instead of flagged.
     pub require_persian: bool,
+    /// Whether each sentence comes with its word alignment. Not every model has one.
+    pub alignment: bool,
+    /// Whether each sentence comes with the model's score of each token.
+    pub token_scores: bool,
     /// Whether `<unk>` may be produced. Marian itself forbids it; Hugging Face allows it.
     #[serde(skip)]
     pub allow_unknown: bool,
@@ -47,6 +51,8 @@ impl Default for TranslateOptions {
             restore_half_spaces: true,
             max_attempts: 4,
             require_persian: false,
+            alignment: false,
+            token_scores: false,
             allow_unknown: false,
         }
     }

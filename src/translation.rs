@@ -72,9 +72,40 @@ pub struct TranslatedSentence {
     /// The other translations, best first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
+    /// Which words stand for which, if it was asked for: in the order of the target, then of the source.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alignment: Vec<WordLink>,
+    /// The model's score of each token, if it was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub token_scores: Vec<TokenScore>,
     /// The source text, if it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_text: Option<String>,
+}
+
+/// Two words of which one stands for the other, as far as the model's attention tells.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct WordLink {
+    /// Where the source word stands, in the same text as its sentence's `source_span`.
+    pub source_span: Span,
+    /// Where the target word stands, in the same text as its sentence's `target_span`.
+    pub target_span: Span,
+    /// How much of the target word's attention is on the source word, from [`Self::LEAST_WEIGHT`] to 1.
+    pub weight: f32,
+}
+
+impl WordLink {
+    /// The weight below which two words aren't linked.
+    pub const LEAST_WEIGHT: f32 = 0.05;
+}
+
+/// The model's score of a target token.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TokenScore {
+    /// Where its text stands, in the same text as its sentence's `target_span`; empty for the end mark.
+    pub target_span: Span,
+    /// Its log-probability behind the tokens before it.
+    pub log_prob: f32,
 }
 
 /// The translation of a line that is one sentence.
@@ -91,6 +122,12 @@ pub struct TranslatedLine {
     /// The other translations, best first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
+    /// Which words of the line and of `text` stand for which, if it was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alignment: Vec<WordLink>,
+    /// The model's score of each token, if it was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub token_scores: Vec<TokenScore>,
     /// Source tokens that the model read, over all attempts, end marks included.
     pub source_tokens: usize,
     /// Target tokens of the translation, end marks included.

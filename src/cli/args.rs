@@ -169,7 +169,7 @@ pub(super) struct ModelArgs {
     /// path of a model's folder. Without it, the best model in the store.
     #[arg(long, value_name = "NAME|PATH")]
     pub(super) model: Option<String>,
-    /// What the model computes in.
+    /// What a Marian model computes in. A T5 model computes in 32-bit floating point, or as its GGUF file is quantised.
     #[arg(long, value_enum, default_value_t = Precision::Auto)]
     pub(super) precision: Precision,
     /// Threads that compute; 0 is one for each core.
@@ -203,6 +203,7 @@ impl ModelArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(super) struct OptionArgs {
     /// Width of the beam, 1 (greedy) to 16.
     #[arg(long, value_name = "N", default_value_t = TranslateOptions::default().beam_size)]
@@ -232,6 +233,12 @@ pub(super) struct OptionArgs {
     /// Refuse a text that isn't Persian instead of flagging its sentences.
     #[arg(long)]
     require_persian: bool,
+    /// Tell in `jsonl` which words of source and target stand for which.
+    #[arg(long)]
+    alignment: bool,
+    /// Give in `jsonl` the model's score of each token.
+    #[arg(long)]
+    token_scores: bool,
     /// Let the model produce `<unk>`, as Hugging Face's own code does.
     #[arg(long, hide = true)]
     allow_unknown: bool,
@@ -251,6 +258,8 @@ impl OptionArgs {
             restore_half_spaces: !self.no_restore_half_spaces,
             max_attempts: self.max_attempts,
             require_persian: self.require_persian,
+            alignment: self.alignment,
+            token_scores: self.token_scores,
             allow_unknown: self.allow_unknown,
         }
     }

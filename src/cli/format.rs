@@ -76,6 +76,8 @@ mod tests {
             flags: Flags::default(),
             attempts: 1,
             alternatives: vec![],
+            alignment: vec![],
+            token_scores: vec![],
             source_text: Some(source.into()),
         };
         let doubtful = TranslatedSentence {

@@ -4,8 +4,10 @@ mod batch;
 mod beam;
 mod candidates;
 mod greedy;
+mod inspect;
 
 pub use batch::{Batch, generate};
+pub use inspect::{Inspection, inspect};
 
 use beam::Beam;
 use greedy::Greedy;

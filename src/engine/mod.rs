@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use stats::Counters;
 pub use stats::EngineStats;
 
-use crate::decode::{Hypothesis, SearchOptions};
+use crate::decode::{Hypothesis, Inspection, SearchOptions};
 use crate::model::{ModelSpec, Seq2Seq};
 use crate::{Error, Result};
 
@@ -39,14 +39,28 @@ impl Default for EngineConfig {
 pub struct Engine {
     queue: mpsc::Sender<Job>,
     spec: Arc<ModelSpec>,
+    aligns: bool,
     counters: Arc<Counters>,
 }
 
-/// A sentence to decode. It is given up at the next step once the answer isn't waited for any more.
-struct Job {
+/// What the thread is asked for. It is given up once the answer isn't waited for any more.
+enum Job {
+    Translate(Translate),
+    Inspect(Inspect),
+}
+
+/// A sentence to decode.
+struct Translate {
     source: Vec<u32>,
     options: SearchOptions,
     answer: oneshot::Sender<Result<Vec<Hypothesis>>>,
+}
+
+/// A translation to look into.
+struct Inspect {
+    source: Vec<u32>,
+    target: Vec<u32>,
+    answer: oneshot::Sender<Result<Inspection>>,
 }
 
 impl Engine {
@@ -59,12 +73,17 @@ impl Engine {
         let (queue, jobs) = mpsc::channel(config.queue.max(1));
         let counters = Arc::<Counters>::default();
         replica::start(model, jobs, config, counters.clone())?;
-        Ok(Self { queue, spec, counters })
+        Ok(Self { queue, spec, aligns: M::ALIGNS, counters })
     }
 
     /// What the search knows of the model.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec
+    }
+
+    /// Whether the model tells where it looks.
+    pub fn aligns(&self) -> bool {
+        self.aligns
     }
 
     /// What the engine has done so far.
@@ -79,7 +98,21 @@ impl Engine {
     /// [`Error::ReplicaFailed`] when the model panicked, [`Error::ShuttingDown`] when the engine has ended.
     pub async fn translate(&self, source: Vec<u32>, options: SearchOptions) -> Result<Vec<Hypothesis>> {
         let (answer, result) = oneshot::channel();
-        self.queue.send(Job { source, options, answer }).await.map_err(|_| Error::ShuttingDown)?;
+        self.ask(Job::Translate(Translate { source, options, answer }), result).await
+    }
+
+    /// Looks into a translation of one sentence (source and target ids, end marks included), waiting for a place in the
+    /// queue. It takes as long as decoding the sentence alone, and is done between two steps of the batch.
+    ///
+    /// # Errors
+    /// As [`Self::translate`].
+    pub async fn inspect(&self, source: Vec<u32>, target: Vec<u32>) -> Result<Inspection> {
+        let (answer, result) = oneshot::channel();
+        self.ask(Job::Inspect(Inspect { source, target, answer }), result).await
+    }
+
+    async fn ask<T>(&self, job: Job, result: oneshot::Receiver<Result<T>>) -> Result<T> {
+        self.queue.send(job).await.map_err(|_| Error::ShuttingDown)?;
         result.await.map_err(|_| Error::ShuttingDown)?
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::stats::Counters;
-use super::{EngineConfig, Job};
-use crate::decode::{Batch, Hypothesis, SearchOptions};
+use super::{EngineConfig, Inspect, Job, Translate};
+use crate::decode::{Batch, Hypothesis, SearchOptions, inspect};
 use crate::model::Seq2Seq;
 use crate::{Error, Result};
 
@@ -47,7 +47,7 @@ struct Replica<M: Seq2Seq> {
     model: M,
     jobs: mpsc::Receiver<Job>,
     /// Taken from the queue, not yet in the batch. Never more than one encoding takes.
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<Translate>,
     batch: Batch<M, Answer>,
     config: EngineConfig,
     counters: Arc<Counters>,
@@ -81,7 +81,8 @@ impl<M: Seq2Seq> Replica<M> {
     fn admit(&mut self) -> bool {
         if self.batch.is_empty() && self.waiting.is_empty() {
             match self.jobs.blocking_recv() {
-                Some(job) => self.waiting.push_back(job),
+                Some(Job::Translate(job)) => self.waiting.push_back(job),
+                Some(Job::Inspect(job)) => self.inspect(job),
                 None => return false,
             }
         }
@@ -90,7 +91,7 @@ impl<M: Seq2Seq> Replica<M> {
         let mut joining = Vec::new();
         let mut answers = Vec::new();
         loop {
-            let Some(job) = self.waiting.pop_front().or_else(|| self.jobs.try_recv().ok()) else { break };
+            let Some(job) = self.waiting.pop_front().or_else(|| self.next_sentence()) else { break };
             if job.answer.is_closed() {
                 continue;
             }
@@ -109,6 +110,26 @@ impl<M: Seq2Seq> Replica<M> {
             self.join(joining, answers);
         }
         true
+    }
+
+    /// The next sentence in the queue. At most one translation is looked into on the way, lest the batch wait long.
+    fn next_sentence(&mut self) -> Option<Translate> {
+        match self.jobs.try_recv().ok()? {
+            Job::Translate(job) => Some(job),
+            Job::Inspect(job) => {
+                self.inspect(job);
+                None
+            }
+        }
+    }
+
+    fn inspect(&self, job: Inspect) {
+        if job.answer.is_closed() {
+            return;
+        }
+        let work = AssertUnwindSafe(|| inspect(&self.model, &job.source, &job.target));
+        // Whoever stopped waiting doesn't want it.
+        let _ = job.answer.send(flatten(catch_unwind(work)));
     }
 
     fn join(&mut self, jobs: Vec<(Vec<u32>, SearchOptions)>, answers: Vec<Answer>) {

@@ -121,3 +121,22 @@ async fn a_panic_fails_what_is_in_flight_and_nothing_after_it() {
     assert!(matches!(&error, Error::ReplicaFailed(words) if words == "poison"), "{error}");
     assert_eq!(engine.translate(vec![4, 0], options(1)).await.unwrap()[0].ids, [4, 0]);
 }
+
+#[tokio::test]
+async fn a_translation_is_looked_into_while_others_are_decoded() {
+    let (engine, _) = engine(&EngineConfig { max_rows: 2, ..EngineConfig::default() });
+    let translations = (0..50).map(|_| engine.translate(vec![2, 3, 0], options(1)));
+    let inspections = (0..50).map(|_| engine.inspect(vec![2, 3, 0], vec![2, 4, 0]));
+    let (translations, inspections) =
+        futures::join!(futures::future::join_all(translations), futures::future::join_all(inspections));
+    assert!(translations.into_iter().all(|result| result.unwrap()[0].ids == [2, 3, 0]));
+    for inspection in inspections.into_iter().map(Result::unwrap) {
+        assert!(inspection.attention.is_empty(), "the copier doesn't align");
+        let [first, second, third] = inspection.log_probs[..] else { panic!("one for each token") };
+        // What is copied is all but certain; 4 is one of seven others.
+        assert!(first > -0.001 && third > -0.001 && (second + 10.0).abs() < 0.01, "{first} {second} {third}");
+    }
+    let error = engine.inspect(vec![2, POISON, 0], vec![2, 2, 0]).await.unwrap_err();
+    assert!(matches!(&error, Error::ReplicaFailed(_)), "{error}");
+    assert!(engine.inspect(vec![2, 0], vec![2, 0]).await.is_ok());
+}

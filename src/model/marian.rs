@@ -9,8 +9,8 @@ use candle_core::Tensor;
 use super::config::MarianConfig;
 use super::{DecoderState, Logits, ModelSpec, Seq2Seq, Weights};
 use crate::nn::{
-    Embedding, KvCache, LayerNorm, Linear, Memory, OutputProjection, SinusoidalPositions, cached_attention,
-    cross_attention, self_attention,
+    Embedding, KvCache, LayerNorm, Linear, Memory, OutputProjection, SinusoidalPositions, attention_weights,
+    cached_attention, cross_attention, self_attention,
 };
 use crate::{Error, Result};
 
@@ -93,6 +93,43 @@ impl Marian {
         Ok(())
     }
 
+    /// Takes a step; `looks` gets the weights of the last layer's cross-attention, where they are wanted.
+    fn advance(
+        &self,
+        state: &mut MarianState,
+        tokens: &[u32],
+        logits: &mut Logits,
+        mut looks: Option<&mut Vec<Vec<f32>>>,
+    ) -> Result<()> {
+        if tokens.len() != state.rows.len() {
+            return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
+        }
+        let logits = logits.start_full(tokens.len(), self.spec.vocabulary);
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a target has at most 2²⁰ tokens")]
+        let positions: Vec<u32> = state.rows.iter().map(|row| row.cache.len() as u32).collect();
+        let mut x = self.embed(&self.target_embedding, tokens, &positions)?;
+        let (memories, mut caches): (Vec<&Memory>, Vec<&mut KvCache>) =
+            state.rows.iter_mut().map(|row| (&*row.memory, &mut row.cache)).unzip();
+        for (index, layer) in self.decoder.iter().enumerate() {
+            let attended = cached_attention(&layer.qkv.forward(&x)?, self.decoder_heads, index, &mut caches)?;
+            x = layer.attention_norm.forward(&layer.attention_output.forward(&attended)?, &x)?;
+            let query = layer.cross_query.forward(&x)?;
+            if let Some(looks) = looks.as_deref_mut().filter(|_| index + 1 == self.decoder.len()) {
+                *looks = attention_weights(&query, self.decoder_heads, index, &memories)?;
+            }
+            let attended = cross_attention(&query, self.decoder_heads, index, &memories)?;
+            x = layer.cross_norm.forward(&layer.cross_output.forward(&attended)?, &x)?;
+            x = layer.feed_forward.forward(&x)?;
+        }
+        for cache in caches {
+            cache.advance();
+        }
+        Ok(self.output.forward(&x, logits)?)
+    }
+
     fn embed(&self, table: &Embedding, ids: &[u32], positions: &[u32]) -> candle_core::Result<Tensor> {
         table.forward(ids)? + self.positions.forward(positions)?
     }
@@ -129,30 +166,20 @@ impl Seq2Seq for Marian {
     }
 
     fn step(&self, state: &mut MarianState, tokens: &[u32], logits: &mut Logits) -> Result<()> {
-        if tokens.len() != state.rows.len() {
-            return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
-        }
-        let logits = logits.start_full(tokens.len(), self.spec.vocabulary);
-        if tokens.is_empty() {
-            return Ok(());
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "a target has at most 2²⁰ tokens")]
-        let positions: Vec<u32> = state.rows.iter().map(|row| row.cache.len() as u32).collect();
-        let mut x = self.embed(&self.target_embedding, tokens, &positions)?;
-        let (memories, mut caches): (Vec<&Memory>, Vec<&mut KvCache>) =
-            state.rows.iter_mut().map(|row| (&*row.memory, &mut row.cache)).unzip();
-        for (index, layer) in self.decoder.iter().enumerate() {
-            let attended = cached_attention(&layer.qkv.forward(&x)?, self.decoder_heads, index, &mut caches)?;
-            x = layer.attention_norm.forward(&layer.attention_output.forward(&attended)?, &x)?;
-            let query = layer.cross_query.forward(&x)?;
-            let attended = cross_attention(&query, self.decoder_heads, index, &memories)?;
-            x = layer.cross_norm.forward(&layer.cross_output.forward(&attended)?, &x)?;
-            x = layer.feed_forward.forward(&x)?;
-        }
-        for cache in caches {
-            cache.advance();
-        }
-        Ok(self.output.forward(&x, logits)?)
+        self.advance(state, tokens, logits, None)
+    }
+
+    const ALIGNS: bool = true;
+
+    fn step_attending(
+        &self,
+        state: &mut MarianState,
+        tokens: &[u32],
+        logits: &mut Logits,
+    ) -> Result<Vec<Vec<f32>>> {
+        let mut looks = Vec::new();
+        self.advance(state, tokens, logits, Some(&mut looks))?;
+        Ok(looks)
     }
 }
 

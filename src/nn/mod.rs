@@ -1,6 +1,7 @@
 //! Layers on candle tensors. Rows of all sentences lie one behind the other (`[tokens, features]`), so there is no
 //! padding anywhere, and a row's result never depends on its neighbours.
 
+mod alignment;
 mod attention;
 mod cache;
 mod embedding;
@@ -8,6 +9,7 @@ pub mod kernels;
 mod linear;
 mod norm;
 
+pub use alignment::attention_weights;
 pub use attention::{cached_attention, cross_attention, self_attention};
 pub use cache::{KvCache, Memory};
 pub use embedding::{Embedding, SinusoidalPositions};

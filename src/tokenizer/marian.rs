@@ -10,6 +10,7 @@ use super::Tokenizer;
 use super::normalizer::SPACE;
 use super::sentencepiece::SentencePieceModel;
 use super::vocabulary::{FETCH_AGAIN, Vocabulary};
+use crate::article::Span;
 use crate::{Error, Result};
 
 const SOURCE_MODEL: &str = "source.spm";
@@ -143,6 +144,11 @@ impl Tokenizer for MarianTokenizer {
         let pieces = side.model.encode(text);
         let ids = pieces.iter().map(|piece| side.vocabulary.id(&piece.text).filter(|id| !is_special(id)));
         ids.map(|id| id.unwrap_or(unknown)).chain([side.special[EOS].id]).collect()
+    }
+
+    fn source_spans(&self, text: &str) -> Vec<Span> {
+        let end = Span::new(text.len(), text.len());
+        self.source.model.encode_spans(text).into_iter().chain([end]).collect()
     }
 
     fn decode(&self, ids: &[u32]) -> String {

@@ -23,11 +23,17 @@ pub use marian::{MarianFiles, MarianTokenizer};
 pub use sentencepiece::{Piece, SentencePieceModel};
 pub use t5::T5Tokenizer;
 
+use crate::article::Span;
+
 /// Turns source text into the ids that a model reads, and the ids that it writes into text.
 pub trait Tokenizer: Send + Sync {
     /// Source ids of a text from outside, with the marks that the model wants around them, however many there are.
     /// Nothing in the text is taken for a special token or a language, so that no text can end its own sentence.
     fn encode_text(&self, text: &str) -> Vec<u32>;
+
+    /// Where the ids that [`Self::encode_text`] gives come from in the text, spaces before a word included. Marks come
+    /// from nothing, an empty span.
+    fn source_spans(&self, text: &str) -> Vec<Span>;
 
     /// The text of target ids. Special tokens, languages and ids that no piece has are left out.
     fn decode(&self, ids: &[u32]) -> String;

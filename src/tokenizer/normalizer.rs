@@ -3,6 +3,7 @@
 use super::charsmap::Charsmap;
 use super::proto::NormalizerSpec;
 use super::trie::Trie;
+use crate::article::Span;
 
 /// What SentencePiece writes for a space.
 pub(super) const SPACE: &str = "\u{2581}";
@@ -45,6 +46,20 @@ impl Normalizer {
     }
 
     pub(super) fn normalize(&self, text: &str) -> String {
+        let mut output = Output::default();
+        self.write(text, &mut output);
+        output.text
+    }
+
+    /// The normalised text, and for each of its bytes the part of `text` that it comes from. What the normaliser adds
+    /// comes from nothing.
+    pub(super) fn normalize_mapped(&self, text: &str) -> (String, Vec<Span>) {
+        let mut output = Output { origins: Some(Vec::with_capacity(text.len())), ..Output::default() };
+        self.write(text, &mut output);
+        (output.text, output.origins.unwrap_or_default())
+    }
+
+    fn write(&self, text: &str, output: &mut Output) {
         let mut rest = text;
         if self.remove_extra_whitespaces {
             while let (" ", length) = self.next(rest) {
@@ -52,24 +67,27 @@ impl Normalizer {
             }
         }
         if rest.is_empty() {
-            return String::new();
+            return;
         }
-        let mut normalized = String::with_capacity(rest.len() + rest.len() / 2);
+        output.text.reserve(rest.len() + rest.len() / 2);
+        let start = text.len() - rest.len();
         if self.add_dummy_prefix && !self.dummy_is_suffix {
-            normalized.push_str(self.space);
+            output.push(self.space, Span::new(start, start));
         }
         let mut after_space = self.remove_extra_whitespaces;
         while !rest.is_empty() {
             let (mut chunk, length) = self.next(rest);
+            let start = text.len() - rest.len();
+            let origin = Span::new(start, start + length);
             rest = &rest[length..];
             if after_space {
                 chunk = chunk.trim_start_matches(' ');
             }
             for (index, part) in chunk.split(' ').enumerate() {
                 if index > 0 {
-                    normalized.push_str(self.space);
+                    output.push(self.space, origin);
                 }
-                normalized.push_str(part);
+                output.push(part, origin);
             }
             // A chunk that is gone leaves the state as it was.
             if !chunk.is_empty() {
@@ -77,12 +95,11 @@ impl Normalizer {
             }
         }
         if self.remove_extra_whitespaces {
-            normalized.truncate(normalized.trim_end_matches(self.space).len());
+            output.truncate(output.text.trim_end_matches(self.space).len());
         }
         if self.add_dummy_prefix && self.dummy_is_suffix {
-            normalized.push_str(self.space);
+            output.push(self.space, Span::new(text.len(), text.len()));
         }
-        normalized
     }
 
     /// What the start of a text is normalised to, and the length of that start in bytes.
@@ -95,6 +112,30 @@ impl Normalizer {
         }
         let length = text.chars().next().map_or(0, char::len_utf8);
         (&text[..length], length)
+    }
+}
+
+/// Normalised text that is being written.
+#[derive(Default)]
+struct Output {
+    text: String,
+    /// For each byte of the text where it comes from, if that is wanted.
+    origins: Option<Vec<Span>>,
+}
+
+impl Output {
+    fn push(&mut self, text: &str, origin: Span) {
+        self.text.push_str(text);
+        if let Some(origins) = &mut self.origins {
+            origins.resize(self.text.len(), origin);
+        }
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.text.truncate(length);
+        if let Some(origins) = &mut self.origins {
+            origins.truncate(length);
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 //! SentencePiece 0.2.3.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use prost::Message;
 
 use super::normalizer::{Normalizer, SPACE};
 use super::proto::{ModelProto, ModelType, PieceKind, PieceProto};
 use super::trie::Trie;
+use crate::article::Span;
 
 /// How much worse than the worst piece an unknown character scores.
 const UNKNOWN_PENALTY: f32 = 10.0;
@@ -89,17 +91,34 @@ impl SentencePieceModel {
     /// where the model falls back to bytes.
     pub fn encode(&self, text: &str) -> Vec<Piece> {
         let normalized = self.normalizer.normalize(text);
-        let mut pieces: Vec<Piece> = Vec::new();
-        for (text, id) in self.best_path(&normalized) {
+        self.pieces_of(&normalized).into_iter().map(|(piece, _)| piece).collect()
+    }
+
+    /// Where the pieces that [`Self::encode`] finds come from in the text, spaces before a word included; the bytes of
+    /// one character all come from it.
+    pub fn encode_spans(&self, text: &str) -> Vec<Span> {
+        let (normalized, origins) = self.normalizer.normalize_mapped(text);
+        let pieces = self.pieces_of(&normalized).into_iter();
+        pieces.map(|(_, at)| Span::new(origins[at.start].start, origins[at.end - 1].end)).collect()
+    }
+
+    /// The pieces of a normalised text, and where in it each stands.
+    fn pieces_of(&self, normalized: &str) -> Vec<(Piece, Range<usize>)> {
+        let mut pieces: Vec<(Piece, Range<usize>)> = Vec::new();
+        let mut end = 0;
+        for (text, id) in self.best_path(normalized) {
+            let at = end..end + text.len();
+            end = at.end;
             if id != self.unknown {
-                pieces.push(Piece { text: text.to_owned(), id });
+                pieces.push((Piece { text: text.to_owned(), id }, at));
             } else if self.byte_fallback {
                 let bytes = text.bytes().map(|byte| format!("<0x{byte:02X}>"));
-                pieces.extend(bytes.map(|text| Piece { id: self.id(&text), text }));
-            } else if let Some(last) = pieces.last_mut().filter(|last| last.id == id) {
+                pieces.extend(bytes.map(|text| (Piece { id: self.id(&text), text }, at.clone())));
+            } else if let Some((last, last_at)) = pieces.last_mut().filter(|(last, _)| last.id == id) {
                 last.text.push_str(text);
+                last_at.end = at.end;
             } else {
-                pieces.push(Piece { text: text.to_owned(), id });
+                pieces.push((Piece { text: text.to_owned(), id }, at));
             }
         }
         pieces

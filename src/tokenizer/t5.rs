@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Tokenizer;
 use super::sentencepiece::SentencePieceModel;
 use super::vocabulary::FETCH_AGAIN;
+use crate::article::Span;
 use crate::{Error, Result};
 
 const MODEL: &str = "spiece.model";
@@ -54,6 +55,11 @@ impl Tokenizer for T5Tokenizer {
     fn encode_text(&self, text: &str) -> Vec<u32> {
         let pieces = self.model.encode(text).into_iter().map(|piece| piece.id);
         self.prefix.iter().copied().chain(pieces).chain([self.end]).collect()
+    }
+
+    fn source_spans(&self, text: &str) -> Vec<Span> {
+        let prefix = self.prefix.iter().map(|_| Span::new(0, 0));
+        prefix.chain(self.model.encode_spans(text)).chain([Span::new(text.len(), text.len())]).collect()
     }
 
     fn decode(&self, ids: &[u32]) -> String {

@@ -1,5 +1,6 @@
 //! The way of an article: split, normalise, encode, decode, review, and back into paragraphs, in order.
 
+mod alignment;
 mod loaded;
 mod sentence;
 
@@ -73,7 +74,7 @@ impl Translator {
     ) -> Result<BoxStream<'static, Result<Event>>> {
         let begun = Instant::now();
         options.validate()?;
-        let model = self.model(options.model.as_deref())?;
+        let model = self.model(&options)?;
         let article = Arc::new(Article::parse(source));
         if options.require_persian && is_foreign(article.source()) {
             return Err(Error::invalid(
@@ -121,18 +122,22 @@ impl Translator {
         at_once: usize,
     ) -> Result<BoxStream<'static, Result<TranslatedLine>>> {
         options.validate()?;
-        let model = self.model(options.model.as_deref())?;
+        let model = self.model(&options)?;
         let options = Arc::new(options);
         let translate = move |line: String| {
             let (model, options) = (model.clone(), options.clone());
             async move {
+                let start = line.len() - line.trim_start().len();
                 let translation = translate_sentence(&model, line.trim(), &options).await?;
+                let details = translation.details.shifted(start, 0);
                 Ok(TranslatedLine {
                     text: translation.text,
                     score: translation.score,
                     flags: translation.flags,
                     attempts: translation.attempts,
                     alternatives: translation.alternatives,
+                    alignment: details.alignment,
+                    token_scores: details.token_scores,
                     source_tokens: translation.source_tokens,
                     target_tokens: translation.target_tokens,
                 })
@@ -141,15 +146,25 @@ impl Translator {
         Ok(stream::iter(lines).map(translate).buffered(at_once.max(1)).boxed())
     }
 
-    fn model(&self, name: Option<&str>) -> Result<Arc<LoadedModel>> {
+    /// The model that the options name, if it does what they ask for.
+    fn model(&self, options: &TranslateOptions) -> Result<Arc<LoadedModel>> {
+        let name = options.model.as_deref();
         let found = match name {
             None => self.models.first(),
             Some(name) => self.models.iter().find(|model| model.info.name == name),
         };
-        found.cloned().ok_or_else(|| Error::UnknownModel {
+        let model = found.ok_or_else(|| Error::UnknownModel {
             name: name.unwrap_or_default().into(),
             known: self.models.iter().map(|model| model.info.name.as_str()).collect::<Vec<_>>().join(", "),
-        })
+        })?;
+        if options.alignment && !model.engine.aligns() {
+            return Err(Error::invalid(
+                "options.alignment",
+                format!("the model {} doesn't tell where it looks", model.info.name),
+                "leave alignment off, or use a model of the family marian",
+            ));
+        }
+        Ok(model.clone())
     }
 }
 
@@ -201,6 +216,7 @@ impl Progress {
             }
             let start = text.len();
             text.push_str(&translation.text);
+            let details = translation.details.shifted(source_span.start, start);
             sentences.push(TranslatedSentence {
                 source_span,
                 target_span: Span::new(start, text.len()),
@@ -208,6 +224,8 @@ impl Progress {
                 flags: translation.flags,
                 attempts: translation.attempts,
                 alternatives: translation.alternatives,
+                alignment: details.alignment,
+                token_scores: details.token_scores,
                 source_text: source_text(source_span),
             });
         }

@@ -2,10 +2,12 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::alignment::{Details, Part, Translated, details};
 use super::loaded::LoadedModel;
+use crate::article::Span;
 use crate::article::clauses::clauses;
 use crate::article::language::{Language, detect};
-use crate::article::{Span, normalize};
+use crate::article::normalize::{self, Normalized};
 use crate::decode::{Hypothesis, SearchOptions};
 use crate::options::TranslateOptions;
 use crate::review::{Attempt, Flag, Flags, Ladder, Situation, better, check};
@@ -32,6 +34,14 @@ pub(super) struct SentenceTranslation {
     pub(super) source_tokens: usize,
     /// Target tokens of the translation that was kept.
     pub(super) target_tokens: usize,
+    pub(super) details: Details,
+}
+
+/// A translation that was tried.
+struct Tried {
+    translation: SentenceTranslation,
+    attempt: Attempt,
+    parts: Vec<Part>,
 }
 
 /// Translates one sentence. A sentence without a letter or a digit has nothing to translate and is copied.
@@ -48,27 +58,30 @@ pub(super) async fn translate_sentence(
     let restored = if options.restore_half_spaces { normalized(source, true) } else { plain.clone() };
     let situation = Situation {
         restored: restored != plain,
-        has_clauses: restored.trim_end_matches(CLAUSE_ENDS).contains(CLAUSE_ENDS),
+        has_clauses: restored.text().trim_end_matches(CLAUSE_ENDS).contains(CLAUSE_ENDS),
     };
     let mut ladder = Ladder::new(options.max_attempts, situation);
     let mut source_tokens = 0;
     let mut attempts = 0;
-    let mut best: Option<SentenceTranslation> = None;
+    let seen = |attempt| if attempt == Attempt::WithoutRestoration { &plain } else { &restored };
+    let mut best: Option<Tried> = None;
     let mut next = Some(Attempt::AsAsked);
     while let Some(attempt) = next {
-        let text = if attempt == Attempt::WithoutRestoration { &plain } else { &restored };
-        let mut translation = translate_text(model, source, text, options, attempt).await?;
-        translation.flags = translation.flags.union(given);
+        let mut tried = translate_text(model, source, seen(attempt).text(), options, attempt).await?;
+        tried.translation.flags = tried.translation.flags.union(given);
         attempts += 1;
-        source_tokens += translation.source_tokens;
-        let rank = |translation: &SentenceTranslation| (translation.flags, translation.score);
-        if best.as_ref().is_none_or(|best| better(rank(&translation), rank(best)).is_gt()) {
-            best = Some(translation);
+        source_tokens += tried.translation.source_tokens;
+        let rank = |tried: &Tried| (tried.translation.flags, tried.translation.score);
+        if best.as_ref().is_none_or(|best| better(rank(&tried), rank(best)).is_gt()) {
+            best = Some(tried);
         }
-        next = ladder.next(best.as_ref().map(|best| best.flags).unwrap_or_default());
+        next = ladder.next(best.as_ref().map(|best| best.translation.flags).unwrap_or_default());
     }
-    let best = best.ok_or_else(|| Error::Inference("no attempt was made".into()))?;
-    Ok(SentenceTranslation { attempts, source_tokens, ..best })
+    let Tried { translation, attempt, parts } =
+        best.ok_or_else(|| Error::Inference("no attempt was made".into()))?;
+    let translated = Translated { source, normalized: seen(attempt), text: &translation.text, parts: &parts };
+    let details = details(model, &translated, options).await?;
+    Ok(SentenceTranslation { attempts, source_tokens, details, ..translation })
 }
 
 /// Whether a text is certainly not Persian.
@@ -83,14 +96,13 @@ async fn translate_text(
     text: &str,
     options: &TranslateOptions,
     attempt: Attempt,
-) -> Result<SentenceTranslation> {
+) -> Result<Tried> {
     let pieces = pieces(model, text, attempt).await?;
     let too_long = pieces.len() > 1 && attempt != Attempt::SplitAtClauses;
-    let source_tokens = pieces.iter().map(Vec::len).sum();
-    let searches = pieces.into_iter().map(|ids| {
-        let search = search(options, attempt, ids.len());
-        model.engine.translate(ids, search)
-    });
+    let source_tokens = pieces.iter().map(|(_, ids)| ids.len()).sum();
+    let searches: Vec<_> =
+        pieces.iter().map(|(_, ids)| (ids.clone(), search(options, attempt, ids.len()))).collect();
+    let searches = searches.into_iter().map(|(ids, search)| model.engine.translate(ids, search));
     let results: Vec<Vec<Hypothesis>> = stream::iter(searches).buffered(PIECES_AT_ONCE).try_collect().await?;
     let best: Vec<&Hypothesis> = results.iter().filter_map(|hypotheses| hypotheses.first()).collect();
     let texts: Vec<String> = best.iter().map(|hypothesis| model.tokenizer.decode(&hypothesis.ids)).collect();
@@ -107,11 +119,28 @@ async fn translate_text(
         _ => Vec::new(),
     };
     let score = score(&best, options.length_penalty);
-    Ok(SentenceTranslation { text, score, flags, attempts: 1, alternatives, source_tokens, target_tokens })
+    let targets = best.iter().map(|hypothesis| hypothesis.ids.clone());
+    let parts = pieces.into_iter().zip(targets).map(|((span, source), target)| Part { span, source, target });
+    let parts = parts.collect();
+    let translation = SentenceTranslation {
+        text,
+        score,
+        flags,
+        attempts: 1,
+        alternatives,
+        source_tokens,
+        target_tokens,
+        details: Details::default(),
+    };
+    Ok(Tried { translation, attempt, parts })
 }
 
-/// The source ids of the text: in one piece if the model takes it, split at clause ends otherwise.
-async fn pieces(model: &std::sync::Arc<LoadedModel>, text: &str, attempt: Attempt) -> Result<Vec<Vec<u32>>> {
+/// The source ids of the text and where they are of: in one piece if the model takes it, split at clause ends otherwise.
+async fn pieces(
+    model: &std::sync::Arc<LoadedModel>,
+    text: &str,
+    attempt: Attempt,
+) -> Result<Vec<(Span, Vec<u32>)>> {
     if text.len() < LONG {
         return Ok(split(model, text, attempt));
     }
@@ -120,7 +149,7 @@ async fn pieces(model: &std::sync::Arc<LoadedModel>, text: &str, attempt: Attemp
     work.map_err(|error| Error::Inference(format!("a long sentence could not be split: {error}")))
 }
 
-fn split(model: &LoadedModel, text: &str, attempt: Attempt) -> Vec<Vec<u32>> {
+fn split(model: &LoadedModel, text: &str, attempt: Attempt) -> Vec<(Span, Vec<u32>)> {
     let most = model.engine.spec().max_source;
     let limit = match attempt {
         Attempt::SplitAtClauses => (model.tokenizer.encode_text(text).len() / 2).clamp(4, most),
@@ -129,7 +158,7 @@ fn split(model: &LoadedModel, text: &str, attempt: Attempt) -> Vec<Vec<u32>> {
     // No piece has more tokens than bytes and marks, so that short texts need not be counted.
     let too_long = |piece: &str| piece.len() + 2 > limit && model.tokenizer.encode_text(piece).len() > limit;
     let spans = clauses(text, Span::new(0, text.len()), too_long);
-    spans.into_iter().map(|span| model.tokenizer.encode_text(span.of(text))).collect()
+    spans.into_iter().map(|span| (span, model.tokenizer.encode_text(span.of(text)))).collect()
 }
 
 fn search(options: &TranslateOptions, attempt: Attempt, source_tokens: usize) -> SearchOptions {
@@ -163,8 +192,8 @@ fn alternative(model: &LoadedModel, hypothesis: &Hypothesis) -> Alternative {
     Alternative { text: model.tokenizer.decode(&hypothesis.ids), score: hypothesis.score }
 }
 
-fn normalized(source: &str, restore_half_spaces: bool) -> String {
-    normalize::normalize(source, normalize::Options { restore_half_spaces }).text().to_owned()
+fn normalized(source: &str, restore_half_spaces: bool) -> Normalized {
+    normalize::normalize(source, normalize::Options { restore_half_spaces })
 }
 
 impl SentenceTranslation {
@@ -177,6 +206,7 @@ impl SentenceTranslation {
             alternatives: Vec::new(),
             source_tokens: 0,
             target_tokens: 0,
+            details: Details::default(),
         }
     }
 }

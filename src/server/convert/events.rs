@@ -11,7 +11,8 @@ use crate::model::ModelInfo;
 use crate::proto::translate_article_response::Event as ArticleEvent;
 use crate::proto::translate_articles_response::Event as NamedEvent;
 use crate::translation::{
-    Alternative, ArticleStart, ArticleSummary, Event, FlagCount, TranslatedParagraph, TranslatedSentence,
+    Alternative, ArticleStart, ArticleSummary, Event, FlagCount, TokenScore, TranslatedParagraph,
+    TranslatedSentence, WordLink,
 };
 use crate::{Error, Result, proto};
 
@@ -141,8 +142,17 @@ fn paragraph(message: proto::TranslatedParagraph) -> Result<TranslatedParagraph>
 }
 
 fn sentence_message(sentence: TranslatedSentence) -> proto::TranslatedSentence {
-    let TranslatedSentence { source_span, target_span, score, flags, attempts, alternatives, source_text } =
-        sentence;
+    let TranslatedSentence {
+        source_span,
+        target_span,
+        score,
+        flags,
+        attempts,
+        alternatives,
+        alignment,
+        token_scores,
+        source_text,
+    } = sentence;
     proto::TranslatedSentence {
         source_span: Some(span_message(source_span)),
         target_span: Some(span_message(target_span)),
@@ -153,6 +163,8 @@ fn sentence_message(sentence: TranslatedSentence) -> proto::TranslatedSentence {
             .into_iter()
             .map(|Alternative { text, score }| proto::Alternative { text, score })
             .collect(),
+        alignment: alignment.into_iter().map(link_message).collect(),
+        token_scores: token_scores.into_iter().map(token_score_message).collect(),
         source_text: source_text.unwrap_or_default(),
     }
 }
@@ -169,8 +181,36 @@ fn sentence(message: proto::TranslatedSentence) -> Result<TranslatedSentence> {
             .into_iter()
             .map(|proto::Alternative { text, score }| Alternative { text, score })
             .collect(),
+        alignment: message.alignment.into_iter().map(link).collect::<Result<_>>()?,
+        token_scores: message.token_scores.into_iter().map(token_score).collect::<Result<_>>()?,
         source_text: given(message.source_text),
     })
+}
+
+fn link_message(link: WordLink) -> proto::WordLink {
+    let WordLink { source_span, target_span, weight } = link;
+    proto::WordLink {
+        source_span: Some(span_message(source_span)),
+        target_span: Some(span_message(target_span)),
+        weight,
+    }
+}
+
+fn link(message: proto::WordLink) -> Result<WordLink> {
+    Ok(WordLink {
+        source_span: span(message.source_span, "alignment.source_span")?,
+        target_span: span(message.target_span, "alignment.target_span")?,
+        weight: message.weight,
+    })
+}
+
+fn token_score_message(score: TokenScore) -> proto::TokenScore {
+    proto::TokenScore { target_span: Some(span_message(score.target_span)), log_prob: score.log_prob }
+}
+
+fn token_score(message: proto::TokenScore) -> Result<TokenScore> {
+    let target_span = span(message.target_span, "token_scores.target_span")?;
+    Ok(TokenScore { target_span, log_prob: message.log_prob })
 }
 
 fn summary_message(summary: ArticleSummary) -> proto::ArticleSummary {
@@ -259,11 +299,19 @@ mod tests {
             flags: Flag::ALL.into_iter().collect(),
             attempts: 3,
             alternatives: vec![Alternative { text: "Hi.".into(), score: -1.5 }],
+            alignment: vec![WordLink {
+                source_span: Span::new(3, 11),
+                target_span: Span::new(0, 4),
+                weight: 0.75,
+            }],
+            token_scores: vec![TokenScore { target_span: Span::new(0, 5), log_prob: -0.5 }],
             source_text: Some("سلام.".into()),
         };
         let bare = TranslatedSentence {
             flags: [].into_iter().collect(),
             alternatives: vec![],
+            alignment: vec![],
+            token_scores: vec![],
             source_text: None,
             ..sentence.clone()
         };

@@ -24,6 +24,8 @@ pub(super) fn options(message: proto::Options) -> TranslateOptions {
         restore_half_spaces: message.restore_half_spaces.unwrap_or(defaults.restore_half_spaces),
         max_attempts: number(message.max_attempts, defaults.max_attempts),
         require_persian: message.require_persian,
+        alignment: message.alignment,
+        token_scores: message.token_scores,
         allow_unknown: defaults.allow_unknown,
     }
 }
@@ -42,6 +44,8 @@ pub(crate) fn options_message(options: &TranslateOptions) -> proto::Options {
         restore_half_spaces: Some(options.restore_half_spaces),
         max_attempts: count(options.max_attempts),
         require_persian: options.require_persian,
+        alignment: options.alignment,
+        token_scores: options.token_scores,
     }
 }
 
@@ -71,6 +75,8 @@ mod tests {
             TranslateOptions { restore_half_spaces: false, ..defaults.clone() },
             TranslateOptions { max_attempts: 1, ..defaults.clone() },
             TranslateOptions { require_persian: true, ..defaults.clone() },
+            TranslateOptions { alignment: true, ..defaults.clone() },
+            TranslateOptions { token_scores: true, ..defaults.clone() },
         ];
         for other in others {
             assert_ne!(other, defaults);
