@@ -10,7 +10,7 @@ use tarjoman::Error;
 use tarjoman::article::Span;
 use tarjoman::decode::inspect;
 use tarjoman::hub::ModelChoice;
-use tarjoman::model::{Marian, Weights};
+use tarjoman::model::{Transformer, Weights};
 use tarjoman::options::TranslateOptions;
 use tarjoman::translation::{Event, TranslatedParagraph, WordLink};
 use tarjoman::translator::{LoadOptions, Translator};
@@ -28,7 +28,7 @@ fn attention_and_scores_equal_those_of_the_reference() {
         let folder = root().join(folder);
         let config = folder.join("config.json");
         let weights = Weights::open(&folder.join("model.safetensors"), &Device::Cpu).unwrap();
-        let model = Marian::new(&std::fs::read(&config).unwrap(), &config, &weights, None).unwrap();
+        let model = Transformer::marian(&std::fs::read(&config).unwrap(), &config, &weights, None).unwrap();
         let read = |kind: &str| {
             std::fs::read_to_string(root().join(format!("tests/golden/{prefix}.{kind}"))).unwrap()
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use tarjoman::decode::{Hypothesis, SearchOptions, generate};
-use tarjoman::model::{Marian, Weights};
+use tarjoman::model::{Transformer, Weights};
 use tarjoman::tokenizer::{MarianTokenizer, Tokenizer};
 
 /// A difference in score below which two translations count as tied.
@@ -125,11 +125,11 @@ fn options(reference: Reference, beam_size: usize) -> SearchOptions {
     }
 }
 
-fn load(reference: Reference) -> (Marian, Vec<Vec<u32>>) {
+fn load(reference: Reference) -> (Transformer, Vec<Vec<u32>>) {
     let folder = root().join(reference.folder);
     let config = folder.join("config.json");
     let weights = Weights::open(&folder.join("model.safetensors"), &Device::Cpu).unwrap();
-    let model = Marian::new(&std::fs::read(&config).unwrap(), &config, &weights, None).unwrap();
+    let model = Transformer::marian(&std::fs::read(&config).unwrap(), &config, &weights, None).unwrap();
     let tokenizer = MarianTokenizer::open(&folder).unwrap();
     let sources = read("tests/data/flores-dev.fa").lines().map(|line| tokenizer.encode(line)).collect();
     (model, sources)

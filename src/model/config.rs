@@ -1,16 +1,25 @@
-//! `config.json` of a Marian model in the Hugging Face layout.
+//! `config.json` of an encoder-decoder transformer in the Hugging Face layout.
 
 use std::path::Path;
 
 use candle_nn::Activation;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::{Error, Result};
 
-/// The part of the configuration that inference depends on, with Hugging Face's own defaults.
+/// The families that share this layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Post-norm, with a bias on the logits.
+    Marian,
+    /// Pre-norm, with a layer norm at the end of each side: M2M100 and NLLB.
+    M2m100,
+}
+
+/// The part of the configuration that inference depends on.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct MarianConfig {
-    #[serde(default = "marian")]
+pub(super) struct TransformerConfig {
     pub model_type: String,
     pub vocab_size: usize,
     pub decoder_vocab_size: Option<usize>,
@@ -21,28 +30,54 @@ pub(super) struct MarianConfig {
     pub decoder_ffn_dim: usize,
     pub encoder_attention_heads: usize,
     pub decoder_attention_heads: usize,
-    #[serde(default = "gelu")]
     pub activation_function: Activation,
-    #[serde(default = "positions")]
     pub max_position_embeddings: usize,
-    #[serde(default)]
     pub scale_embedding: bool,
-    #[serde(default = "yes")]
     pub share_encoder_decoder_embeddings: bool,
-    #[serde(default = "yes")]
     pub tie_word_embeddings: bool,
     pub pad_token_id: u32,
     pub eos_token_id: u32,
     pub decoder_start_token_id: u32,
 }
 
-impl MarianConfig {
+impl Family {
+    /// What `model_type` calls it.
+    fn model_type(self) -> &'static str {
+        match self {
+            Self::Marian => "marian",
+            Self::M2m100 => "m2m_100",
+        }
+    }
+
+    /// What holds where a configuration says nothing, as in transformers.
+    fn defaults(self) -> [(&'static str, Value); 6] {
+        let (activation, scale) = match self {
+            Self::Marian => ("gelu", false),
+            Self::M2m100 => ("relu", true),
+        };
+        [
+            ("model_type", self.model_type().into()),
+            ("activation_function", activation.into()),
+            ("scale_embedding", scale.into()),
+            ("max_position_embeddings", 1024.into()),
+            ("share_encoder_decoder_embeddings", true.into()),
+            ("tie_word_embeddings", true.into()),
+        ]
+    }
+}
+
+impl TransformerConfig {
     /// Reads and checks a configuration; `path` is what errors name.
-    pub(super) fn parse(json: &[u8], path: &Path) -> Result<Self> {
-        let config: Self = serde_json::from_slice(json).map_err(|error| {
-            Error::model_file(path, format!("isn't a Marian configuration: {error}"), "fetch the model again")
-        })?;
-        config.check().map_err(|problem| Error::model_file(path, problem, "fetch the model again"))?;
+    pub(super) fn parse(json: &[u8], family: Family, path: &Path) -> Result<Self> {
+        let broken = |problem| Error::model_file(path, problem, "fetch the model again");
+        let unreadable =
+            |error| broken(format!("isn't a configuration of the family {:?}: {error}", family.model_type()));
+        let mut fields: Map<String, Value> = serde_json::from_slice(json).map_err(unreadable)?;
+        for (name, default) in family.defaults() {
+            fields.entry(name).or_insert(default);
+        }
+        let config: Self = serde_json::from_value(fields.into()).map_err(unreadable)?;
+        config.check(family).map_err(broken)?;
         Ok(config)
     }
 
@@ -51,11 +86,15 @@ impl MarianConfig {
         self.decoder_vocab_size.unwrap_or(self.vocab_size)
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, family: Family) -> Result<(), String> {
         /// Far above any model of this family, and low enough that no product of two overflows or exhausts memory.
         const LARGEST: usize = 1 << 20;
-        if self.model_type != "marian" {
-            return Err(format!("describes a model of the family {:?}, not \"marian\"", self.model_type));
+        if self.model_type != family.model_type() {
+            return Err(format!(
+                "describes a model of the family {:?}, not {:?}",
+                self.model_type,
+                family.model_type()
+            ));
         }
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -99,34 +138,18 @@ impl MarianConfig {
     }
 }
 
-fn marian() -> String {
-    "marian".into()
-}
-
-fn gelu() -> Activation {
-    Activation::Gelu
-}
-
-fn positions() -> usize {
-    1024
-}
-
-fn yes() -> bool {
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(change: impl FnOnce(&mut serde_json::Value)) -> Result<MarianConfig> {
+    fn parse(change: impl FnOnce(&mut serde_json::Value)) -> Result<TransformerConfig> {
         let mut json = serde_json::json!({
             "model_type": "marian", "vocab_size": 100, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1,
             "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
             "activation_function": "swish", "pad_token_id": 99, "eos_token_id": 0, "decoder_start_token_id": 99,
         });
         change(&mut json);
-        MarianConfig::parse(json.to_string().as_bytes(), Path::new("config.json"))
+        TransformerConfig::parse(json.to_string().as_bytes(), Family::Marian, Path::new("config.json"))
     }
 
     #[test]
@@ -135,6 +158,24 @@ mod tests {
         assert_eq!(config.max_position_embeddings, 1024);
         assert!(config.share_encoder_decoder_embeddings && !config.scale_embedding);
         assert_eq!(config.target_vocabulary(), 100);
+    }
+
+    #[test]
+    fn a_family_has_defaults_of_its_own() {
+        let json = serde_json::json!({
+            "vocab_size": 100, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1,
+            "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+            "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2,
+        });
+        let parse = |family| {
+            TransformerConfig::parse(json.to_string().as_bytes(), family, Path::new("config.json")).unwrap()
+        };
+        let (marian, m2m100) = (parse(Family::Marian), parse(Family::M2m100));
+        assert!(!marian.scale_embedding && m2m100.scale_embedding);
+        assert_eq!(
+            (marian.activation_function, m2m100.activation_function),
+            (Activation::Gelu, Activation::Relu)
+        );
     }
 
     #[test]

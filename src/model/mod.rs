@@ -2,15 +2,15 @@
 
 mod config;
 mod logits;
-pub mod marian;
 pub mod t5;
+mod transformer;
 mod weights;
 
 pub use logits::{Logits, LogitsRow};
-pub use marian::Marian;
 pub use t5::T5;
+pub use transformer::{Transformer, TransformerState};
 pub use weights::Weights;
-pub(crate) use weights::{digest, digest_file};
+pub(crate) use weights::{digest, digest_files};
 
 use crate::Result;
 

@@ -73,9 +73,9 @@ pub struct SinusoidalPositions {
 }
 
 impl SinusoidalPositions {
-    /// Positions 0 to `positions` of `features` features.
+    /// Positions 0 to `positions` of `features` features, with the frequencies of Marian.
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-    pub fn new(positions: usize, features: usize, device: &Device) -> Result<Self> {
+    pub fn marian(positions: usize, features: usize, device: &Device) -> Result<Self> {
         let sines = features.div_ceil(2);
         let angle = |position: usize, feature: usize| {
             position as f64 / 10_000f64.powf(2.0 * (feature / 2) as f64 / features as f64)
@@ -87,10 +87,36 @@ impl SinusoidalPositions {
                 angle(position, 2 * (index - sines) + 1).cos() as f32
             }
         };
-        let table: Vec<f32> = (0..positions)
-            .flat_map(|position| (0..features).map(move |index| value(position, index)))
-            .collect();
-        Ok(Self { table: Tensor::from_vec(table, (positions, features), device)? })
+        Self::tabulate(0..positions, features, value, device)
+    }
+
+    /// Positions 0 to `positions` of `features` features, with the frequencies of fairseq and tensor2tensor. What
+    /// they call position 2 is 0 here: the two before it are for padding and for nothing.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+    pub fn fairseq(positions: usize, features: usize, device: &Device) -> Result<Self> {
+        let half = features / 2;
+        // In single precision up to the angle, as the models were trained.
+        let step = (10_000f64.ln() / half.saturating_sub(1).max(1) as f64) as f32;
+        let angle = |position: usize, index: usize| f64::from(position as f32 * (-step * index as f32).exp());
+        let value = |position: usize, index: usize| match index {
+            sine if sine < half => angle(position, sine).sin() as f32,
+            cosine if cosine < 2 * half => angle(position, cosine - half).cos() as f32,
+            _ => 0.0,
+        };
+        Self::tabulate(2..positions + 2, features, value, device)
+    }
+
+    fn tabulate(
+        positions: std::ops::Range<usize>,
+        features: usize,
+        value: impl Fn(usize, usize) -> f32,
+        device: &Device,
+    ) -> Result<Self> {
+        let shape = (positions.len(), features);
+        let value = &value;
+        let table: Vec<f32> =
+            positions.flat_map(|position| (0..features).map(move |index| value(position, index))).collect();
+        Ok(Self { table: Tensor::from_vec(table, shape, device)? })
     }
 
     /// The rows `[tokens, features]` of some positions.
@@ -105,11 +131,24 @@ mod tests {
 
     #[test]
     fn sines_come_first_then_cosines() {
-        let positions = SinusoidalPositions::new(3, 4, &Device::Cpu).unwrap();
+        let positions = SinusoidalPositions::marian(3, 4, &Device::Cpu).unwrap();
         let rows = positions.forward(&[2]).unwrap().to_vec2::<f32>().unwrap();
         let expected = [2f32.sin(), 0.02f32.sin(), 2f32.cos(), 0.02f32.cos()];
         for (actual, expected) in rows[0].iter().zip(expected) {
             assert!((actual - expected).abs() < 1e-6, "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn the_positions_of_fairseq_start_at_2_and_their_last_frequency_is_a_ten_thousandth() {
+        let positions = SinusoidalPositions::fairseq(3, 5, &Device::Cpu).unwrap();
+        let rows = positions.forward(&[0, 2]).unwrap().to_vec2::<f32>().unwrap();
+        for (row, position) in rows.iter().zip([2f32, 4.0]) {
+            let small = position / 10_000.0;
+            let expected = [position.sin(), small.sin(), position.cos(), small.cos(), 0.0];
+            for (actual, expected) in row.iter().zip(expected) {
+                assert!((actual - expected).abs() < 1e-6, "{rows:?}");
+            }
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Layer normalisation.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
-use super::kernels::{add_layer_norm, contiguous};
+use super::kernels::{add_layer_norm, contiguous, layer_norm};
 use super::linear::to_vec;
 
 /// The ε of PyTorch's `LayerNorm`, which Hugging Face's translation models use.
 const EPSILON: f32 = 1e-5;
 
-/// Layer normalisation over rows, fused with the residual connection before it.
+/// Layer normalisation over rows, alone or fused with the residual connection before it.
 pub struct LayerNorm {
     weight: Vec<f32>,
     bias: Vec<f32>,
@@ -23,6 +23,32 @@ impl LayerNorm {
     /// `LayerNorm(x + residual)`, all `[rows, features]`.
     pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
         x.apply_op2_no_bwd(residual, &AddLayerNorm(self))
+    }
+
+    /// `x + residual` and `LayerNorm(x + residual)`, all `[rows, features]`: what a pre-norm model needs.
+    pub fn forward_with_sum(&self, x: &Tensor, residual: &Tensor) -> Result<(Tensor, Tensor)> {
+        let sum = (x + residual)?;
+        let normalised = self.forward_alone(&sum)?;
+        Ok((sum, normalised))
+    }
+
+    /// `LayerNorm(x)`, both `[rows, features]`.
+    pub fn forward_alone(&self, x: &Tensor) -> Result<Tensor> {
+        x.apply_op1_no_bwd(&PlainLayerNorm(self))
+    }
+}
+
+struct PlainLayerNorm<'a>(&'a LayerNorm);
+
+impl CustomOp1 for PlainLayerNorm<'_> {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, x_at: &Layout) -> Result<(CpuStorage, Shape)> {
+        let mut output = contiguous(x, x_at, self.name())?.to_vec();
+        layer_norm(&mut output, &self.0.weight, &self.0.bias, EPSILON);
+        Ok((CpuStorage::F32(output), x_at.shape().clone()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Layer normalisation with its residual connection, fused.
+//! Layer normalisation, alone and fused with the residual connection before it.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -14,17 +14,24 @@ pub fn add_layer_norm(
     epsilon: f32,
     output: &mut Vec<f32>,
 ) {
-    assert!(input.len() == residual.len() && weight.len() == bias.len(), "the rows' shapes");
-    assert_eq!(input.len() % weight.len(), 0, "the rows' shapes");
+    assert_eq!(input.len(), residual.len(), "the rows' shapes");
     output.clear();
     output.extend(input.iter().zip(residual).map(|(x, y)| x + y));
-    for row in output.chunks_exact_mut(weight.len()) {
+    layer_norm(output, weight, bias, epsilon);
+}
+
+/// `row = LayerNorm(row) · weight + bias` for each row of `features` numbers, in place.
+///
+/// # Panics
+/// When a slice's length isn't its shape's.
+pub fn layer_norm(rows: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    assert!(weight.len() == bias.len() && rows.len().is_multiple_of(weight.len()), "the rows' shapes");
+    for row in rows.chunks_exact_mut(weight.len()) {
         Arch::new().dispatch(Normalise { row, weight, bias, epsilon });
     }
 }
 
-/// What [`add_layer_norm`] computes, written plainly and in double precision.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+/// What [`add_layer_norm`] computes, written plainly.
 pub fn add_layer_norm_reference(
     input: &[f32],
     residual: &[f32],
@@ -32,10 +39,17 @@ pub fn add_layer_norm_reference(
     bias: &[f32],
     epsilon: f32,
 ) -> Vec<f32> {
+    let sums: Vec<f32> = input.iter().zip(residual).map(|(x, y)| x + y).collect();
+    layer_norm_reference(&sums, weight, bias, epsilon)
+}
+
+/// What [`layer_norm`] computes, written plainly and in double precision.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+pub fn layer_norm_reference(rows: &[f32], weight: &[f32], bias: &[f32], epsilon: f32) -> Vec<f32> {
     let features = weight.len();
     let mut output = Vec::new();
-    for (input, residual) in input.chunks_exact(features).zip(residual.chunks_exact(features)) {
-        let row: Vec<f64> = input.iter().zip(residual).map(|(x, y)| f64::from(x + y)).collect();
+    for row in rows.chunks_exact(features) {
+        let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
         let mean = row.iter().sum::<f64>() / features as f64;
         let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / features as f64;
         let scale = 1.0 / (variance + f64::from(epsilon)).sqrt();
@@ -96,6 +110,17 @@ mod tests {
             add_layer_norm(&input, &residual, &weight, &bias, 1e-5, &mut output);
             let expected = add_layer_norm_reference(&input, &residual, &weight, &bias, 1e-5);
             for (actual, expected) in output.into_iter().zip(expected) {
+                prop_assert!(relative_error(actual, expected, 1.0) < 1e-4, "{} {}", actual, expected);
+            }
+        }
+
+        #[test]
+        fn alone_it_is_close_to_its_reference(rows in 0usize..5, features in 2usize..150, seed in 0u64..1000) {
+            let input = numbers(seed, rows * features);
+            let (weight, bias) = (numbers(seed + 2, features), numbers(seed + 3, features));
+            let mut output = input.clone();
+            layer_norm(&mut output, &weight, &bias, 1e-5);
+            for (actual, expected) in output.into_iter().zip(layer_norm_reference(&input, &weight, &bias, 1e-5)) {
                 prop_assert!(relative_error(actual, expected, 1.0) < 1e-4, "{} {}", actual, expected);
             }
         }

@@ -7,7 +7,7 @@ use candle_core::Device;
 use super::{LoadOptions, Parts, read};
 use crate::engine::Engine;
 use crate::hub::{BUILT_IN_FILES, Card};
-use crate::model::{Marian, Weights, digest, digest_file};
+use crate::model::{Transformer, Weights, digest};
 use crate::tokenizer::{MarianFiles, MarianTokenizer};
 use crate::{Error, Result};
 
@@ -34,11 +34,12 @@ pub(super) fn built_in(options: &LoadOptions) -> Result<(Parts, Card)> {
 /// Loads a model from its folder.
 pub(super) fn open(folder: &Path, options: &LoadOptions) -> Result<Parts> {
     let tokenizer = MarianTokenizer::open(folder)?;
-    let remedy = "a Marian folder has config.json, model.safetensors, source.spm and vocab.json";
+    let remedy =
+        "a Marian folder has config.json, model.safetensors or pytorch_model.bin, source.spm and vocab.json";
     let config = read(&folder.join(CONFIG), remedy)?;
-    let path = folder.join(WEIGHTS);
-    let weights = Weights::open(&path, &Device::Cpu)?;
-    parts(&config, folder, weights, digest_file(&path)?, tokenizer, options)
+    let weights = Weights::of_folder(folder, &Device::Cpu)?;
+    let digest = weights.digest()?;
+    parts(&config, folder, weights, digest, tokenizer, options)
 }
 
 fn parts(
@@ -50,7 +51,7 @@ fn parts(
     options: &LoadOptions,
 ) -> Result<Parts> {
     let weights = weights.with_precision(options.precision);
-    let model = Marian::new(config, &folder.join(CONFIG), &weights, Some(tokenizer.unk_id()))?;
+    let model = Transformer::marian(config, &folder.join(CONFIG), &weights, Some(tokenizer.unk_id()))?;
     model.check_vocabulary(tokenizer.source_vocabulary(), tokenizer.target_vocabulary()).map_err(
         |problem| {
             let remedy = "check that vocab.json and config.json belong to the same model";

@@ -6,11 +6,10 @@ use candle_core::Device;
 
 use super::{LoadOptions, Parts, read};
 use crate::engine::Engine;
-use crate::model::{Seq2Seq, T5, Weights, digest_file};
+use crate::model::{Seq2Seq, T5, Weights, digest_files};
 use crate::tokenizer::T5Tokenizer;
 use crate::{Error, Result};
 
-const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.json";
 
 /// Loads a model from its folder, to translate into `target`.
@@ -21,15 +20,14 @@ pub(super) fn open(folder: &Path, target: &str, options: &LoadOptions) -> Result
     let tokenizer = T5Tokenizer::open(folder, target)?;
     let unknown = Some(tokenizer.unk_id());
     let quantized = gguf(folder)?;
-    let model = if let Some(path) = &quantized {
-        T5::quantized(&config, &config_path, path, unknown, &Device::Cpu)?
+    let (model, digest) = if let Some(path) = &quantized {
+        (T5::quantized(&config, &config_path, path, unknown, &Device::Cpu)?, digest_files(std::slice::from_ref(path))?)
     } else {
-        let weights = Weights::open(&folder.join(WEIGHTS), &Device::Cpu)?;
-        T5::new(&config, &config_path, &weights, unknown)?
+        let weights = Weights::of_folder(folder, &Device::Cpu)?;
+        (T5::new(&config, &config_path, &weights, unknown)?, weights.digest()?)
     };
     check_vocabulary(folder, tokenizer.vocabulary(), model.spec().vocabulary)?;
     let precision = model.precision().to_owned();
-    let digest = digest_file(&quantized.unwrap_or_else(|| folder.join(WEIGHTS)))?;
     let engine = Engine::start(model, &options.engine)?;
     Ok(Parts { family: "t5", digest, precision, tokenizer: Box::new(tokenizer), engine })
 }

@@ -1,0 +1,301 @@
+//! Encoder-decoder transformers with sinusoidal positions (Vaswani et al. 2017), in the layout and with the numerics of
+//! Hugging Face's `MarianMTModel` and `M2M100ForConditionalGeneration`.
+
+mod layers;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use self::layers::{DecoderLayer, EncoderLayer, Entry, Loader};
+use super::config::{Family, TransformerConfig};
+use super::{DecoderState, Logits, ModelSpec, Seq2Seq, Weights};
+use crate::nn::{
+    Embedding, KvCache, Memory, OutputProjection, SinusoidalPositions, attention_weights, cached_attention,
+    cross_attention, self_attention,
+};
+use crate::{Error, Result};
+
+/// A Marian or an M2M100 model on the CPU.
+pub struct Transformer {
+    spec: ModelSpec,
+    features: usize,
+    encoder_heads: usize,
+    decoder_heads: usize,
+    source_embedding: Arc<Embedding>,
+    target_embedding: Arc<Embedding>,
+    positions: SinusoidalPositions,
+    encoder_entry: Entry,
+    encoder: Vec<EncoderLayer>,
+    decoder_entry: Entry,
+    decoder: Vec<DecoderLayer>,
+    output: OutputProjection,
+}
+
+/// The hypotheses that are being decoded.
+#[derive(Default)]
+pub struct TransformerState {
+    rows: Vec<Row>,
+}
+
+impl Transformer {
+    /// Builds a Marian model (Junczys-Dowmunt et al. 2018) from its `config.json` (`config_path` is what errors name)
+    /// and its weights. `unknown` is the vocabulary's `<unk>`.
+    pub fn marian(
+        config: &[u8],
+        config_path: &Path,
+        weights: &Weights,
+        unknown: Option<u32>,
+    ) -> Result<Self> {
+        Self::load(
+            Family::Marian,
+            &TransformerConfig::parse(config, Family::Marian, config_path)?,
+            weights,
+            unknown,
+        )
+    }
+
+    /// Builds an M2M100 (Fan et al. 2020), NLLB-200 (NLLB team 2022) or SMaLL-100 model (Mohammadshahi et al. 2022) from
+    /// its `config.json` (`config_path` is what errors name) and its weights. `unknown` is the vocabulary's `<unk>`.
+    pub fn m2m100(
+        config: &[u8],
+        config_path: &Path,
+        weights: &Weights,
+        unknown: Option<u32>,
+    ) -> Result<Self> {
+        Self::load(
+            Family::M2m100,
+            &TransformerConfig::parse(config, Family::M2m100, config_path)?,
+            weights,
+            unknown,
+        )
+    }
+
+    /// The model with a token that every target starts with: its language.
+    #[must_use]
+    pub fn with_forced_first(mut self, token: Option<u32>) -> Self {
+        self.spec.forced_first = token;
+        self
+    }
+
+    /// Compares the sizes of the tokenizer's vocabularies with the embeddings.
+    ///
+    /// # Errors
+    /// Which of them differ, in words.
+    pub fn check_vocabulary(&self, source: usize, target: usize) -> Result<(), String> {
+        for (side, tokenizer, model) in
+            [("source", source, self.source_embedding.tokens()), ("target", target, self.spec.vocabulary)]
+        {
+            if tokenizer > model {
+                return Err(format!(
+                    "has {tokenizer} {side} tokens, but the model has embeddings for {model}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn load(
+        family: Family,
+        config: &TransformerConfig,
+        weights: &Weights,
+        unknown: Option<u32>,
+    ) -> Result<Self> {
+        let spec = ModelSpec {
+            vocabulary: config.target_vocabulary(),
+            start: config.decoder_start_token_id,
+            forced_first: None,
+            end: config.eos_token_id,
+            pad: config.pad_token_id,
+            unknown,
+            // Half of the positions, so that a translation has room to be longer than its source.
+            max_source: config.max_position_embeddings / 2,
+            max_target: config.max_position_embeddings,
+        };
+        #[expect(clippy::cast_precision_loss)]
+        let scale = if config.scale_embedding { (config.d_model as f64).sqrt() } else { 1.0 };
+        let (source_embedding, target_embedding) = embeddings(config, weights, scale)?;
+        let positions = match family {
+            Family::Marian => SinusoidalPositions::marian,
+            Family::M2m100 => SinusoidalPositions::fairseq,
+        };
+        let encoder = Loader::encoder(weights, config, family);
+        let decoder = Loader::decoder(weights, config, family);
+        Ok(Self {
+            spec,
+            features: config.d_model,
+            encoder_heads: config.encoder_attention_heads,
+            decoder_heads: config.decoder_attention_heads,
+            positions: positions(config.max_position_embeddings, config.d_model, weights.device())?,
+            encoder_entry: encoder.entry()?,
+            encoder: encoder.encoder_layers()?,
+            decoder_entry: decoder.entry()?,
+            decoder: decoder.decoder_layers()?,
+            output: output_projection(config, weights, &target_embedding)?,
+            source_embedding,
+            target_embedding,
+        })
+    }
+
+    /// Takes a step; `looks` gets the weights of the last layer's cross-attention, where they are wanted.
+    fn advance(
+        &self,
+        state: &mut TransformerState,
+        tokens: &[u32],
+        logits: &mut Logits,
+        mut looks: Option<&mut Vec<Vec<f32>>>,
+    ) -> Result<()> {
+        if tokens.len() != state.rows.len() {
+            return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
+        }
+        let logits = logits.start_full(tokens.len(), self.spec.vocabulary);
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a target has at most 2²⁰ tokens")]
+        let positions: Vec<u32> = state.rows.iter().map(|row| row.cache.len() as u32).collect();
+        let mut x = self.decoder_entry.forward(self.embed(&self.target_embedding, tokens, &positions)?)?;
+        let (memories, mut caches): (Vec<&Memory>, Vec<&mut KvCache>) =
+            state.rows.iter_mut().map(|row| (&*row.memory, &mut row.cache)).unzip();
+        for (index, layer) in self.decoder.iter().enumerate() {
+            let qkv = layer.qkv.forward(&x.input)?;
+            let attended = cached_attention(&qkv, self.decoder_heads, index, &mut caches)?;
+            x = layer.attention_norm.forward(&x, &layer.attention_output.forward(&attended)?)?;
+            let query = layer.cross_query.forward(&x.input)?;
+            if let Some(looks) = looks.as_deref_mut().filter(|_| index + 1 == self.decoder.len()) {
+                *looks = attention_weights(&query, self.decoder_heads, index, &memories)?;
+            }
+            let attended = cross_attention(&query, self.decoder_heads, index, &memories)?;
+            x = layer.cross_norm.forward(&x, &layer.cross_output.forward(&attended)?)?;
+            x = layer.feed_forward.forward(&x)?;
+        }
+        for cache in caches {
+            cache.advance();
+        }
+        Ok(self.output.forward(&x.input, logits)?)
+    }
+
+    fn embed(&self, table: &Embedding, ids: &[u32], positions: &[u32]) -> candle_core::Result<Tensor> {
+        table.forward(ids)? + self.positions.forward(positions)?
+    }
+}
+
+impl Seq2Seq for Transformer {
+    type State = TransformerState;
+
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn encode(&self, sources: &[&[u32]]) -> Result<TransformerState> {
+        if sources.is_empty() {
+            return Ok(TransformerState::default());
+        }
+        let lengths: Vec<usize> = sources.iter().map(|source| source.len()).collect();
+        let ids = sources.concat();
+        let positions: Vec<u32> = sources.iter().flat_map(|source| (0..).take(source.len())).collect();
+        let mut x = self.encoder_entry.forward(self.embed(&self.source_embedding, &ids, &positions)?)?;
+        for layer in &self.encoder {
+            let attended = self_attention(&layer.qkv.forward(&x.input)?, self.encoder_heads, &lengths)?;
+            x = layer.attention_norm.forward(&x, &layer.attention_output.forward(&attended)?)?;
+            x = layer.feed_forward.forward(&x)?;
+        }
+        let projections: candle_core::Result<Vec<_>> =
+            self.decoder.iter().map(|layer| layer.memory.forward(&x.input)).collect();
+        let memories = Memory::split(&projections?, &lengths)?;
+        let rows = memories.into_iter().map(|memory| Row {
+            memory: Arc::new(memory),
+            cache: KvCache::new(self.decoder.len(), self.features),
+        });
+        Ok(TransformerState { rows: rows.collect() })
+    }
+
+    fn step(&self, state: &mut TransformerState, tokens: &[u32], logits: &mut Logits) -> Result<()> {
+        self.advance(state, tokens, logits, None)
+    }
+
+    const ALIGNS: bool = true;
+
+    fn step_attending(
+        &self,
+        state: &mut TransformerState,
+        tokens: &[u32],
+        logits: &mut Logits,
+    ) -> Result<Vec<Vec<f32>>> {
+        let mut looks = Vec::new();
+        self.advance(state, tokens, logits, Some(&mut looks))?;
+        Ok(looks)
+    }
+}
+
+impl DecoderState for TransformerState {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        let mut last_use = vec![None; self.rows.len()];
+        for (at, &row) in rows.iter().enumerate() {
+            last_use[row] = Some(at);
+        }
+        // A row's last use takes it; clones before it would make the next append copy a block that nobody shares.
+        let mut old: Vec<Option<Row>> = std::mem::take(&mut self.rows).into_iter().map(Some).collect();
+        self.rows = rows
+            .iter()
+            .enumerate()
+            .filter_map(
+                |(at, &row)| if last_use[row] == Some(at) { old[row].take() } else { old[row].clone() },
+            )
+            .collect();
+    }
+
+    fn append(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+    }
+}
+
+/// One hypothesis: its source and its target so far.
+#[derive(Clone)]
+struct Row {
+    memory: Arc<Memory>,
+    cache: KvCache,
+}
+
+/// The embeddings of both sides: one shared table, or one each.
+fn embeddings(
+    config: &TransformerConfig,
+    weights: &Weights,
+    scale: f64,
+) -> Result<(Arc<Embedding>, Arc<Embedding>)> {
+    let table = |names: &[&str], rows: usize| -> Result<_> {
+        let name = names.iter().find(|name| weights.contains(name)).unwrap_or(&names[0]);
+        let table = weights.get(name, &[rows, config.d_model])?;
+        Ok(Arc::new(Embedding::new(&table, scale, weights.precision())?))
+    };
+    if config.share_encoder_decoder_embeddings {
+        let shared = table(&["model.shared.weight", "model.encoder.embed_tokens.weight"], config.vocab_size)?;
+        return Ok((shared.clone(), shared));
+    }
+    let source = table(&["model.encoder.embed_tokens.weight"], config.vocab_size)?;
+    let target = table(&["model.decoder.embed_tokens.weight"], config.target_vocabulary())?;
+    Ok((source, target))
+}
+
+/// The output layer: the target embedding where the two are tied, a matrix of its own otherwise.
+fn output_projection(
+    config: &TransformerConfig,
+    weights: &Weights,
+    target_embedding: &Embedding,
+) -> Result<OutputProjection> {
+    let vocabulary = config.target_vocabulary();
+    let bias = match "final_logits_bias" {
+        name if weights.contains(name) => Some(weights.get(name, &[1, vocabulary])?),
+        _ => None,
+    };
+    if config.tie_word_embeddings {
+        return Ok(OutputProjection::tied(target_embedding, bias.as_ref())?);
+    }
+    let weight = weights.get("lm_head.weight", &[vocabulary, config.d_model])?;
+    Ok(OutputProjection::new(&weight, bias.as_ref(), weights.precision())?)
+}

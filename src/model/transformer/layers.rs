@@ -1,0 +1,231 @@
+//! The layers of a transformer, and how they are read.
+//!
+//! A layer is a row of blocks: self-attention, cross-attention in the decoder, feed-forward. Behind every block there is
+//! a residual connection and a layer norm, post-norm and pre-norm alike: in a pre-norm model it is what the next block
+//! is preceded by, which may stand in the next layer or at the end of the side.
+
+use candle_core::Tensor;
+
+use super::super::Weights;
+use super::super::config::{Family, TransformerConfig};
+use crate::Result;
+use crate::nn::{LayerNorm, Linear};
+
+/// What runs through the layers, both `[rows, features]`.
+pub(super) struct Stream {
+    /// What the next block reads.
+    pub(super) input: Tensor,
+    /// What its result is added to.
+    residual: Tensor,
+}
+
+/// A residual connection with the layer norm behind it.
+pub(super) struct AddNorm {
+    norm: LayerNorm,
+    order: Order,
+}
+
+/// Where a model's layer norms stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Post-norm: the sum is normalised, and goes on as that.
+    Behind,
+    /// Pre-norm: the sum goes on as it is, and is normalised for the next block.
+    Before,
+}
+
+/// What becomes of the embeddings before the first block.
+pub(super) struct Entry(Option<LayerNorm>);
+
+pub(super) struct EncoderLayer {
+    /// Queries, keys and values, side by side.
+    pub(super) qkv: Linear,
+    pub(super) attention_output: Linear,
+    pub(super) attention_norm: AddNorm,
+    pub(super) feed_forward: FeedForward,
+}
+
+pub(super) struct DecoderLayer {
+    /// Queries, keys and values, side by side.
+    pub(super) qkv: Linear,
+    pub(super) attention_output: Linear,
+    pub(super) attention_norm: AddNorm,
+    pub(super) cross_query: Linear,
+    /// Keys and values of the encoder's states, side by side.
+    pub(super) memory: Linear,
+    pub(super) cross_output: Linear,
+    pub(super) cross_norm: AddNorm,
+    pub(super) feed_forward: FeedForward,
+}
+
+/// The last block of a layer, with what is behind it.
+pub(super) struct FeedForward {
+    wide: Linear,
+    narrow: Linear,
+    norm: AddNorm,
+}
+
+/// Reads one side of a model.
+pub(super) struct Loader<'a> {
+    weights: &'a Weights,
+    config: &'a TransformerConfig,
+    order: Order,
+    side: &'static str,
+    layers: usize,
+    feed_forward: usize,
+    /// The layer norms of a layer, one for each block, in the blocks' order.
+    norms: &'static [&'static str],
+}
+
+impl AddNorm {
+    pub(super) fn forward(&self, stream: &Stream, block: &Tensor) -> candle_core::Result<Stream> {
+        match self.order {
+            Order::Behind => {
+                let x = self.norm.forward(block, &stream.residual)?;
+                Ok(Stream { input: x.clone(), residual: x })
+            }
+            Order::Before => {
+                let (residual, input) = self.norm.forward_with_sum(block, &stream.residual)?;
+                Ok(Stream { input, residual })
+            }
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn forward(&self, embeddings: Tensor) -> candle_core::Result<Stream> {
+        let input = match &self.0 {
+            Some(norm) => norm.forward_alone(&embeddings)?,
+            None => embeddings.clone(),
+        };
+        Ok(Stream { input, residual: embeddings })
+    }
+}
+
+impl FeedForward {
+    pub(super) fn forward(&self, stream: &Stream) -> candle_core::Result<Stream> {
+        self.norm.forward(stream, &self.narrow.forward(&self.wide.forward(&stream.input)?)?)
+    }
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn encoder(weights: &'a Weights, config: &'a TransformerConfig, family: Family) -> Self {
+        Self {
+            weights,
+            config,
+            order: Order::of(family),
+            side: "encoder",
+            layers: config.encoder_layers,
+            feed_forward: config.encoder_ffn_dim,
+            norms: &["self_attn_layer_norm", "final_layer_norm"],
+        }
+    }
+
+    pub(super) fn decoder(weights: &'a Weights, config: &'a TransformerConfig, family: Family) -> Self {
+        Self {
+            side: "decoder",
+            layers: config.decoder_layers,
+            feed_forward: config.decoder_ffn_dim,
+            norms: &["self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"],
+            ..Self::encoder(weights, config, family)
+        }
+    }
+
+    pub(super) fn entry(&self) -> Result<Entry> {
+        let norm = (self.order == Order::Before).then(|| self.layer_norm(0)).transpose()?;
+        Ok(Entry(norm))
+    }
+
+    pub(super) fn encoder_layers(&self) -> Result<Vec<EncoderLayer>> {
+        let load = |layer| {
+            Ok(EncoderLayer {
+                qkv: self.fused(layer, "self_attn", &["q_proj", "k_proj", "v_proj"])?,
+                attention_output: self.square(layer, "self_attn.out_proj")?,
+                attention_norm: self.add_norm(layer, 0)?,
+                feed_forward: self.feed_forward(layer, 1)?,
+            })
+        };
+        (0..self.layers).map(load).collect()
+    }
+
+    pub(super) fn decoder_layers(&self) -> Result<Vec<DecoderLayer>> {
+        let load = |layer| {
+            Ok(DecoderLayer {
+                qkv: self.fused(layer, "self_attn", &["q_proj", "k_proj", "v_proj"])?,
+                attention_output: self.square(layer, "self_attn.out_proj")?,
+                attention_norm: self.add_norm(layer, 0)?,
+                cross_query: self.square(layer, "encoder_attn.q_proj")?,
+                memory: self.fused(layer, "encoder_attn", &["k_proj", "v_proj"])?,
+                cross_output: self.square(layer, "encoder_attn.out_proj")?,
+                cross_norm: self.add_norm(layer, 1)?,
+                feed_forward: self.feed_forward(layer, 2)?,
+            })
+        };
+        (0..self.layers).map(load).collect()
+    }
+
+    fn feed_forward(&self, layer: usize, block: usize) -> Result<FeedForward> {
+        let features = self.config.d_model;
+        Ok(FeedForward {
+            wide: self
+                .linear(layer, "fc1", self.feed_forward, features)?
+                .with_activation(self.config.activation_function),
+            narrow: self.linear(layer, "fc2", features, self.feed_forward)?,
+            norm: self.add_norm(layer, block)?,
+        })
+    }
+
+    /// The residual connection and the layer norm behind a block.
+    fn add_norm(&self, layer: usize, block: usize) -> Result<AddNorm> {
+        let own = layer * self.norms.len() + block;
+        let behind = if self.order == Order::Before { own + 1 } else { own };
+        Ok(AddNorm { norm: self.layer_norm(behind)?, order: self.order })
+    }
+
+    /// The side's layer norm at an index: those of all layers, then the one at the end.
+    fn layer_norm(&self, index: usize) -> Result<LayerNorm> {
+        let (layer, block) = (index / self.norms.len(), index % self.norms.len());
+        let name = if layer == self.layers {
+            format!("model.{}.layer_norm", self.side)
+        } else {
+            self.name(layer, self.norms[block])
+        };
+        let features = self.config.d_model;
+        let weight = self.weights.get(&format!("{name}.weight"), &[features])?;
+        Ok(LayerNorm::new(&weight, &self.weights.get(&format!("{name}.bias"), &[features])?)?)
+    }
+
+    fn square(&self, layer: usize, name: &str) -> Result<Linear> {
+        self.linear(layer, name, self.config.d_model, self.config.d_model)
+    }
+
+    fn linear(&self, layer: usize, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
+        let (weight, bias) = self.tensors(&self.name(layer, name), outputs, inputs)?;
+        Ok(Linear::new(&weight, Some(&bias), self.weights.precision())?)
+    }
+
+    fn fused(&self, layer: usize, prefix: &str, names: &[&str]) -> Result<Linear> {
+        let features = self.config.d_model;
+        let tensors = |name| self.tensors(&self.name(layer, &format!("{prefix}.{name}")), features, features);
+        let layers: Result<Vec<_>> = names.iter().map(tensors).collect();
+        Ok(Linear::fused(&layers?, self.weights.precision())?)
+    }
+
+    fn tensors(&self, name: &str, outputs: usize, inputs: usize) -> Result<(Tensor, Tensor)> {
+        let weight = self.weights.get(&format!("{name}.weight"), &[outputs, inputs])?;
+        Ok((weight, self.weights.get(&format!("{name}.bias"), &[outputs])?))
+    }
+
+    fn name(&self, layer: usize, name: &str) -> String {
+        format!("model.{}.layers.{layer}.{name}", self.side)
+    }
+}
+
+impl Order {
+    fn of(family: Family) -> Self {
+        match family {
+            Family::Marian => Self::Behind,
+            Family::M2m100 => Self::Before,
+        }
+    }
+}

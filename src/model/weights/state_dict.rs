@@ -1,0 +1,130 @@
+//! `pytorch_model.bin`: a zip archive of a pickle, which lists the tensors, and a stored file for each storage.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::ops::Range;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use memmap2::Mmap;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::pickle::{self, Description};
+use crate::{Error, Result};
+
+/// The tensors of a file.
+pub(super) struct StateDict {
+    map: Mmap,
+    tensors: HashMap<String, Stored>,
+}
+
+/// Where a tensor's numbers lie.
+struct Stored {
+    dtype: DType,
+    shape: Vec<usize>,
+    column_major: bool,
+    bytes: Range<usize>,
+}
+
+impl StateDict {
+    /// Maps a file into memory and reads its list of tensors.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let io = |error: std::io::Error| {
+            Error::model_file(path, format!("can't be read: {error}"), "fetch the model again")
+        };
+        let file = std::fs::File::open(path).map_err(io)?;
+        // SAFETY: the map is read-only. A file that another process changes while the model is being loaded can give
+        // wrong numbers, as it could for any reader, but ranges are checked against the map's fixed length, and the
+        // tensors are copied out before loading ends.
+        #[expect(unsafe_code, reason = "a weights file is mapped, so that loading copies it once")]
+        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+        // The protocol of a bare pickle, as PyTorch wrote before version 1.6.
+        if map.starts_with(&[0x80]) {
+            let problem = "was written by a PyTorch older than 1.6, in a format that can't be read";
+            let remedy = "fetch a revision of the model that has model.safetensors, or save it again with a newer \
+                          PyTorch";
+            return Err(Error::model_file(path, problem, remedy));
+        }
+        let tensors =
+            tensors(&map).map_err(|problem| Error::model_file(path, problem, "fetch the model again"))?;
+        Ok(Self { map, tensors })
+    }
+
+    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
+        Some(&self.tensors.get(name)?.shape)
+    }
+
+    pub(super) fn load(&self, name: &str, device: &Device) -> Option<candle_core::Result<Tensor>> {
+        let Stored { dtype, shape, column_major, bytes } = self.tensors.get(name)?;
+        let bytes = &self.map[bytes.clone()];
+        if !column_major {
+            return Some(Tensor::from_raw_buffer(bytes, *dtype, shape, device));
+        }
+        let turned: Vec<usize> = shape.iter().rev().copied().collect();
+        let tensor = Tensor::from_raw_buffer(bytes, *dtype, &turned, device);
+        Some(tensor.and_then(|tensor| tensor.t()?.contiguous()))
+    }
+}
+
+/// The tensors of an archive, each within its bounds.
+fn tensors(archive: &[u8]) -> Result<HashMap<String, Stored>, String> {
+    let unreadable = |error| format!("isn't a readable zip archive of weights ({error})");
+    let mut zip = ZipArchive::new(Cursor::new(archive)).map_err(unreadable)?;
+    let mut files = HashMap::new();
+    for index in 0..zip.len() {
+        let file = zip.by_index_raw(index).map_err(unreadable)?;
+        let name = file.name().map_err(unreadable)?.into_owned();
+        if file.compression() != CompressionMethod::Stored {
+            return Err(format!("has {name:?} compressed, which PyTorch never does"));
+        }
+        let range = file.data_start().and_then(|start| {
+            let start = usize::try_from(start).ok()?;
+            let end = start.checked_add(usize::try_from(file.size()).ok()?)?;
+            (end <= archive.len()).then_some(start..end)
+        });
+        files.insert(name, range.ok_or("ends before its last file does")?);
+    }
+    let list = files.keys().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl"));
+    let list = list.ok_or("isn't an archive of weights: it has no data.pkl")?.clone();
+    let folder = list.trim_end_matches("data.pkl");
+    if files.get(&format!("{folder}byteorder")).is_some_and(|range| &archive[range.clone()] == b"big") {
+        return Err("was written on a big-endian machine".into());
+    }
+    let described = pickle::tensors(&archive[files[&list].clone()])?;
+    let stored = described.into_iter().map(|(name, description)| {
+        let storage = files.get(&format!("{folder}data/{}", description.storage));
+        let stored = storage.and_then(|storage| locate(&description, storage));
+        let stored = stored.ok_or_else(|| format!("lacks numbers of the tensor {name:?}"))?;
+        Ok((name, stored))
+    });
+    stored.collect()
+}
+
+/// Where a tensor lies in its storage; none where it leaves it, or isn't in one piece.
+fn locate(tensor: &Description, storage: &Range<usize>) -> Option<Stored> {
+    let column_major = match is_dense(tensor.shape.iter().zip(&tensor.strides).rev()) {
+        true => false,
+        false if tensor.shape.len() == 2 && is_dense(tensor.shape.iter().zip(&tensor.strides)) => true,
+        false => return None,
+    };
+    let elements = tensor.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
+    let size = tensor.dtype.size_in_bytes();
+    let start = storage.start.checked_add(tensor.offset.checked_mul(size)?)?;
+    let end = start.checked_add(elements.checked_mul(size)?)?;
+    (tensor.shape.len() == tensor.strides.len() && end <= storage.end).then(|| Stored {
+        dtype: tensor.dtype,
+        shape: tensor.shape.clone(),
+        column_major,
+        bytes: start..end,
+    })
+}
+
+/// Whether elements lie one behind the other, given sizes and strides from the innermost on.
+fn is_dense<'a>(mut dimensions: impl Iterator<Item = (&'a usize, &'a usize)>) -> bool {
+    let mut next = Some(1usize);
+    dimensions.all(|(&size, &stride)| {
+        let fits = size == 1 || next == Some(stride);
+        next = next.and_then(|next| next.checked_mul(size));
+        fits
+    })
+}
