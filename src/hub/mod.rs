@@ -78,6 +78,12 @@ pub(crate) struct Card {
     pub(crate) name: String,
     pub(crate) source_language: String,
     pub(crate) target_language: String,
+    /// The model's own code for the source language, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source_code: Option<String>,
+    /// The model's own code for the target language, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target_code: Option<String>,
     pub(crate) licence: String,
     pub(crate) note: String,
 }
@@ -87,6 +93,16 @@ impl Card {
         serde_json::from_slice(json).map_err(|error| {
             Error::model_file(path, format!("isn't a model's card: {error}"), "correct it, or remove it")
         })
+    }
+
+    /// How the model calls the source language.
+    pub(crate) fn source_code(&self) -> &str {
+        self.source_code.as_ref().unwrap_or(&self.source_language)
+    }
+
+    /// How the model calls the target language.
+    pub(crate) fn target_code(&self) -> &str {
+        self.target_code.as_ref().unwrap_or(&self.target_language)
     }
 }
 

@@ -227,6 +227,8 @@ fn write_card(staging: &Path, manifest: &Manifest, entry: Option<&Entry>) -> Res
         name: manifest.name.clone(),
         source_language: entry.map(|entry| entry.source_language.clone()).unwrap_or_default(),
         target_language: entry.map(|entry| entry.target_language.clone()).unwrap_or_default(),
+        source_code: entry.and_then(|entry| entry.source_code.clone()),
+        target_code: entry.and_then(|entry| entry.target_code.clone()),
         licence: manifest.licence.clone(),
         note: String::new(),
     };

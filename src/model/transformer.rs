@@ -48,12 +48,8 @@ impl Transformer {
         weights: &Weights,
         unknown: Option<u32>,
     ) -> Result<Self> {
-        Self::load(
-            Family::Marian,
-            &TransformerConfig::parse(config, Family::Marian, config_path)?,
-            weights,
-            unknown,
-        )
+        let config = TransformerConfig::parse(config, Family::Marian, config_path)?;
+        Self::load(Family::Marian, &config, weights, unknown)
     }
 
     /// Builds an M2M100 (Fan et al. 2020), NLLB-200 (NLLB team 2022) or SMaLL-100 model (Mohammadshahi et al. 2022) from
@@ -64,12 +60,8 @@ impl Transformer {
         weights: &Weights,
         unknown: Option<u32>,
     ) -> Result<Self> {
-        Self::load(
-            Family::M2m100,
-            &TransformerConfig::parse(config, Family::M2m100, config_path)?,
-            weights,
-            unknown,
-        )
+        let config = TransformerConfig::parse(config, Family::M2m100, config_path)?;
+        Self::load(Family::M2m100, &config, weights, unknown)
     }
 
     /// The model with a token that every target starts with: its language.

@@ -53,7 +53,8 @@ impl Weights {
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let parts = if name.ends_with(INDEX) { parts(path)? } else { vec![path.to_owned()] };
-        let source = if name.trim_end_matches(INDEX).ends_with(".bin") {
+        let whole = Path::new(name.trim_end_matches(INDEX));
+        let source = if whole.extension().is_some_and(|extension| extension == "bin") {
             Source::Pickled(parts.iter().map(|part| StateDict::open(part)).collect::<Result<_>>()?)
         } else {
             // SAFETY: the maps are read-only. A file that another process changes while the model is being loaded can
@@ -69,7 +70,13 @@ impl Weights {
     pub fn builtin(bytes: &'static [u8], path: &Path, device: &Device) -> Result<Self> {
         let source = candle_core::safetensors::SliceSafetensors::new(bytes).map(Source::Builtin);
         let source = source.map_err(|error| unreadable(path, &error))?;
-        Ok(Self { source, path: path.to_owned(), parts: Vec::new(), device: device.clone(), precision: Precision::F32 })
+        Ok(Self {
+            source,
+            path: path.to_owned(),
+            parts: Vec::new(),
+            device: device.clone(),
+            precision: Precision::F32,
+        })
     }
 
     /// The same weights for a model that computes in `precision`.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::Tokenizer;
+use super::decoded::{clean_up, strip};
 use super::normalizer::SPACE;
 use super::sentencepiece::SentencePieceModel;
 use super::vocabulary::{FETCH_AGAIN, Vocabulary};
@@ -157,8 +158,7 @@ impl Tokenizer for MarianTokenizer {
         // Where the vocabulary has a gap, transformers falls back to the model's own numbering.
         let pieces = ids.filter_map(|id| self.target.vocabulary.piece(id).or_else(|| self.decoder.piece(id)));
         let text = self.decoder.decode(pieces).replace(SPACE, " ");
-        // What Python's `str.strip` takes for white space.
-        let text = text.trim_matches(|c: char| c.is_whitespace() || ('\x1C'..='\x1F').contains(&c));
+        let text = strip(&text);
         if self.clean_up { clean_up(text) } else { text.to_owned() }
     }
 }
@@ -281,26 +281,9 @@ impl Token {
     }
 }
 
-/// The cleaning that `clean_up_tokenization_spaces` asks for.
-fn clean_up(text: &str) -> String {
-    const RULES: [(&str, &str); 10] = [
-        (" .", "."),
-        (" ?", "?"),
-        (" !", "!"),
-        (" ,", ","),
-        (" ' ", "'"),
-        (" n't", "n't"),
-        (" 'm", "'m"),
-        (" 's", "'s"),
-        (" 've", "'ve"),
-        (" 're", "'re"),
-    ];
-    RULES.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
-}
-
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| {
-        let remedy = "a Marian folder has config.json, model.safetensors, source.spm and vocab.json";
+        let remedy = "a Marian folder has config.json, model.safetensors or pytorch_model.bin, source.spm and vocab.json";
         Error::model_file(path, format!("can't be read: {error}"), remedy)
     })
 }

@@ -45,6 +45,11 @@ impl Normalizer {
         self.remove_extra_whitespaces
     }
 
+    /// The length of the longest user-defined symbol that a text starts with.
+    pub(super) fn protected(&self, text: &str) -> Option<usize> {
+        self.protected.prefixes(text.as_bytes()).last().map(|(length, _)| length)
+    }
+
     pub(super) fn normalize(&self, text: &str) -> String {
         let mut output = Output::default();
         self.write(text, &mut output);
@@ -104,7 +109,7 @@ impl Normalizer {
 
     /// What the start of a text is normalised to, and the length of that start in bytes.
     fn next<'a>(&'a self, text: &'a str) -> (&'a str, usize) {
-        if let Some((length, _)) = self.protected.prefixes(text.as_bytes()).last() {
+        if let Some(length) = self.protected(text) {
             return (&text[..length], length);
         }
         if let Some((length, replacement)) = self.charsmap.as_ref().and_then(|map| map.longest_match(text)) {

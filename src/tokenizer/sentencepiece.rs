@@ -1,5 +1,7 @@
-//! Unigram SentencePiece models (Kudo 2018), after `unigram_model.cc` and `sentencepiece_processor.cc` of
+//! SentencePiece models, unigram (Kudo 2018) and BPE, after `unigram_model.cc` and `sentencepiece_processor.cc` of
 //! SentencePiece 0.2.3.
+
+mod bpe;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -20,8 +22,9 @@ const SCORE_RESET_THRESHOLD: f32 = 100_000.0;
 /// The length in bytes from which on SentencePiece refuses a piece. It bounds the search, too.
 const LONGEST_PIECE: usize = 8000;
 
-/// A unigram SentencePiece model: its normaliser and its pieces.
+/// A SentencePiece model: its normaliser and its pieces.
 pub struct SentencePieceModel {
+    is_bpe: bool,
     normalizer: Normalizer,
     /// Rules for decoded text.
     denormalizer: Option<Normalizer>,
@@ -54,9 +57,11 @@ impl SentencePieceModel {
         let model =
             ModelProto::decode(bytes).map_err(|error| format!("isn't a SentencePiece model: {error}"))?;
         let trainer = model.trainer.unwrap_or_default();
-        if trainer.model_type() != ModelType::Unigram {
-            return Err(format!("is a {:?} model where a unigram model is needed", trainer.model_type()));
-        }
+        let is_bpe = match trainer.model_type() {
+            ModelType::Unigram => false,
+            ModelType::Bpe => true,
+            other => return Err(format!("is a {other:?} model where a unigram or a BPE model is needed")),
+        };
         let numbered = || (0..).zip(&model.pieces);
         let reserved = reserved(numbered(), trainer.byte_fallback())?;
         let unknown = numbered().find(|(_, piece)| piece.kind() == PieceKind::Unknown);
@@ -67,6 +72,7 @@ impl SentencePieceModel {
         let spelled = numbered().filter(|(_, piece)| is_spelled(piece));
         let denormalizer = model.denormalizer.filter(|spec| !spec.precompiled_charsmap().is_empty());
         Ok(Self {
+            is_bpe,
             normalizer: Normalizer::new(
                 &model.normalizer.unwrap_or_default(),
                 Trie::new(protected),
@@ -85,7 +91,7 @@ impl SentencePieceModel {
         })
     }
 
-    /// The pieces of a text, in time linear in its length.
+    /// The pieces of a text, in time linear in its length, and in n log n for a BPE model.
     ///
     /// A stretch of characters that no piece spells is one piece with the id of `<unk>`, or one piece a byte
     /// where the model falls back to bytes.
@@ -106,7 +112,8 @@ impl SentencePieceModel {
     fn pieces_of(&self, normalized: &str) -> Vec<(Piece, Range<usize>)> {
         let mut pieces: Vec<(Piece, Range<usize>)> = Vec::new();
         let mut end = 0;
-        for (text, id) in self.best_path(normalized) {
+        let found = if self.is_bpe { self.merge(normalized) } else { self.best_path(normalized) };
+        for (text, id) in found {
             let at = end..end + text.len();
             end = at.end;
             if id != self.unknown {

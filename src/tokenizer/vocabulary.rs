@@ -53,6 +53,11 @@ impl Vocabulary {
         self.pieces.get(id as usize)?.as_deref()
     }
 
+    /// Whether an id below the highest has no piece.
+    pub(super) fn has_gaps(&self) -> bool {
+        self.ids.len() < self.pieces.len()
+    }
+
     /// One more than the highest id.
     pub(super) fn size(&self) -> usize {
         self.pieces.len()
@@ -92,6 +97,7 @@ mod tests {
     fn a_vocabulary_goes_both_ways_and_may_have_gaps() {
         let vocabulary = Vocabulary::parse(br#"{"a": 0, "b": 3}"#, Path::new("vocab.json")).unwrap();
         assert_eq!((vocabulary.id("b"), vocabulary.id("c"), vocabulary.size()), (Some(3), None, 4));
+        assert!(vocabulary.has_gaps());
         assert_eq!((vocabulary.piece(3), vocabulary.piece(1), vocabulary.piece(9)), (Some("b"), None, None));
     }
 

@@ -11,7 +11,8 @@ use candle_core::DType;
 /// A tensor as a pickle describes it. Everything is in elements, as the file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Description {
-    pub(super) dtype: DType,
+    /// None where no tensor here has such numbers.
+    pub(super) dtype: Option<DType>,
     /// The storage's name.
     pub(super) storage: String,
     /// Where the tensor starts in its storage.
@@ -57,7 +58,7 @@ enum Value<'a> {
     Global(&'a str, &'a str),
     Tuple(Vec<Id>),
     Dict(Vec<(Id, Id)>),
-    Storage(DType, &'a str),
+    Storage(Option<DType>, &'a str),
     Tensor(Description),
 }
 
@@ -214,16 +215,14 @@ impl<'a> Machine<'a> {
         else {
             return Err(broken("a storage without a type or a name"));
         };
-        Ok(match class {
-            "FloatStorage" => Value::Storage(DType::F32, name),
-            "HalfStorage" => Value::Storage(DType::F16, name),
-            "BFloat16Storage" => Value::Storage(DType::BF16, name),
-            "DoubleStorage" => Value::Storage(DType::F64, name),
-            "LongStorage" => Value::Storage(DType::I64, name),
-            "IntStorage" => Value::Storage(DType::I32, name),
-            "ByteStorage" | "BoolStorage" => Value::Storage(DType::U8, name),
-            other => return Err(format!("holds numbers of the kind {other}, which can't be read")),
-        })
+        let dtype = match class {
+            "FloatStorage" => Some(DType::F32),
+            "HalfStorage" => Some(DType::F16),
+            "BFloat16Storage" => Some(DType::BF16),
+            "DoubleStorage" => Some(DType::F64),
+            _ => None,
+        };
+        Ok(Value::Storage(dtype, name))
     }
 
     fn item(&self, tuple: Id, index: usize) -> Result<Id, String> {

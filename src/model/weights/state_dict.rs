@@ -91,32 +91,30 @@ fn tensors(archive: &[u8]) -> Result<HashMap<String, Stored>, String> {
         return Err("was written on a big-endian machine".into());
     }
     let described = pickle::tensors(&archive[files[&list].clone()])?;
-    let stored = described.into_iter().map(|(name, description)| {
-        let storage = files.get(&format!("{folder}data/{}", description.storage));
-        let stored = storage.and_then(|storage| locate(&description, storage));
-        let stored = stored.ok_or_else(|| format!("lacks numbers of the tensor {name:?}"))?;
-        Ok((name, stored))
+    // What can't be located is as good as missing: `Weights` says so when it is asked for.
+    let stored = described.into_iter().filter_map(|(name, description)| {
+        let storage = files.get(&format!("{folder}data/{}", description.storage))?;
+        Some((name, locate(&description, storage)?))
     });
-    stored.collect()
+    Ok(stored.collect())
 }
 
-/// Where a tensor lies in its storage; none where it leaves it, or isn't in one piece.
+/// Where a tensor lies in its storage; none where it leaves it, isn't in one piece or isn't made of numbers.
 fn locate(tensor: &Description, storage: &Range<usize>) -> Option<Stored> {
+    if tensor.shape.len() != tensor.strides.len() {
+        return None;
+    }
     let column_major = match is_dense(tensor.shape.iter().zip(&tensor.strides).rev()) {
         true => false,
         false if tensor.shape.len() == 2 && is_dense(tensor.shape.iter().zip(&tensor.strides)) => true,
         false => return None,
     };
+    let dtype = tensor.dtype?;
     let elements = tensor.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
-    let size = tensor.dtype.size_in_bytes();
-    let start = storage.start.checked_add(tensor.offset.checked_mul(size)?)?;
-    let end = start.checked_add(elements.checked_mul(size)?)?;
-    (tensor.shape.len() == tensor.strides.len() && end <= storage.end).then(|| Stored {
-        dtype: tensor.dtype,
-        shape: tensor.shape.clone(),
-        column_major,
-        bytes: start..end,
-    })
+    let start = storage.start.checked_add(tensor.offset.checked_mul(dtype.size_in_bytes())?)?;
+    let end = start.checked_add(elements.checked_mul(dtype.size_in_bytes())?)?;
+    let stored = Stored { dtype, shape: tensor.shape.clone(), column_major, bytes: start..end };
+    (end <= storage.end).then_some(stored)
 }
 
 /// Whether elements lie one behind the other, given sizes and strides from the innermost on.

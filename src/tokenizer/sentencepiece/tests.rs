@@ -37,6 +37,25 @@ fn a_user_defined_symbol_wins_and_an_unused_piece_never_does() {
 }
 
 #[test]
+fn a_bpe_model_merges_the_best_neighbours_first_and_of_equals_the_leftmost() {
+    let model = bpe(&[("▁", -9.0), ("a", -9.0), ("b", -9.0), ("aa", -1.0), ("ab", -0.5), ("aaa", -2.0)], &[]);
+    assert_eq!(spell(&model.encode("aaaa")), ["▁", "aa", "aa"]);
+    assert_eq!(spell(&model.encode("aab")), ["▁", "a", "ab"]);
+    assert_eq!(spell(&model.encode("aaaxy")), ["▁", "aaa", "xy"]);
+}
+
+#[test]
+fn a_bpe_model_takes_unused_pieces_apart_again_and_merges_no_user_defined_symbol() {
+    let model = bpe(
+        &[("▁", -9.0), ("a", -9.0), ("b", -9.0), ("c", -9.0), ("ca", -0.1), ("abc", -2.0)],
+        &[("ab", PieceKind::Unused), ("cc", PieceKind::UserDefined)],
+    );
+    assert_eq!(spell(&model.encode("ab")), ["▁", "a", "b"]);
+    assert_eq!(spell(&model.encode("abc")), ["▁", "abc"]);
+    assert_eq!(spell(&model.encode("cca")), ["▁", "cc", "a"]);
+}
+
+#[test]
 fn a_model_that_falls_back_to_bytes_spells_everything() {
     let mut proto = proto(&[("▁", 0.0), ("a", -1.0)]);
     proto.pieces.extend((0..=255).map(|byte| piece(&format!("<0x{byte:02X}>"), 0.0, PieceKind::Byte)));
@@ -68,7 +87,7 @@ fn what_cannot_be_used_is_refused_with_its_reason() {
         proto.encode_to_vec()
     };
     let add = |text: &'static str, kind| with(&move |proto| proto.pieces.push(piece(text, 0.0, kind)));
-    let bpe = TrainerSpec { model_type: Some(2), ..TrainerSpec::default() };
+    let words = TrainerSpec { model_type: Some(3), ..TrainerSpec::default() };
     let bytes = TrainerSpec { byte_fallback: Some(true), ..TrainerSpec::default() };
     let rules = |rules: &[u8]| {
         let spec = NormalizerSpec { precompiled_charsmap: Some(rules.to_vec()), ..NormalizerSpec::default() };
@@ -85,7 +104,7 @@ fn what_cannot_be_used_is_refused_with_its_reason() {
         (add("<0x0A>", PieceKind::Byte), "1 pieces for bytes"),
         (with(&|proto| _ = proto.pieces.remove(0)), "no piece for the unknown"),
         (with(&|proto| proto.pieces.truncate(1)), "no pieces that text spells"),
-        (with(&|proto| proto.trainer = Some(bpe.clone())), "is a Bpe model"),
+        (with(&|proto| proto.trainer = Some(words.clone())), "is a Word model"),
         (with(&|proto| proto.trainer = Some(bytes.clone())), "0 pieces for bytes"),
         (rules(&[1]), "broken normalisation rules"),
         (rules(&[0xFF, 0xFF, 0xFF, 0xFF, 0]), "broken normalisation rules"),
@@ -100,6 +119,17 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = SentencePieceModel::parse(&bytes);
+    }
+
+    #[test]
+    fn a_bpe_model_spells_the_text(text in "[abc ژ]{0,40}") {
+        let model = bpe(
+            &[("▁", -9.0), ("a", -9.0), ("ab", -1.5), ("b", -9.0), ("▁b", -2.0), ("bab", -2.5), ("abab", -3.0)],
+            &[("ba", PieceKind::Unused)],
+        );
+        let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+        let spelled: String = spell(&model.encode(&text)).concat();
+        prop_assert_eq!(spelled.trim_start_matches('▁'), words.join("▁"));
     }
 
     #[test]
@@ -125,6 +155,14 @@ proptest! {
 
 fn parse(pieces: &[(&str, f32)]) -> Result<SentencePieceModel, String> {
     SentencePieceModel::parse(&proto(pieces).encode_to_vec())
+}
+
+/// A BPE model of normal pieces and others, which score -1.
+fn bpe(pieces: &[(&str, f32)], others: &[(&str, PieceKind)]) -> SentencePieceModel {
+    let mut proto = proto(pieces);
+    proto.pieces.extend(others.iter().map(|(text, kind)| piece(text, -1.0, *kind)));
+    proto.trainer = Some(TrainerSpec { model_type: Some(2), ..TrainerSpec::default() });
+    SentencePieceModel::parse(&proto.encode_to_vec()).unwrap()
 }
 
 /// A model of `<unk>` and some normal pieces.

@@ -1,6 +1,7 @@
 //! Models that are ready to translate. One file for each family says how its files become a tokenizer and an engine;
 //! the rest is the same for all.
 
+mod m2m100;
 mod marian;
 mod t5;
 
@@ -50,7 +51,8 @@ impl LoadedModel {
                 let card = card(folder)?;
                 let parts = match family {
                     Family::Marian => marian::open(folder, options)?,
-                    Family::T5 => t5::open(folder, &card.target_language, options)?,
+                    Family::M2m100 => m2m100::open(folder, &card, options)?,
+                    Family::T5 => t5::open(folder, card.target_code(), options)?,
                 };
                 Ok(Self::new(parts, card))
             }
@@ -86,6 +88,7 @@ struct Parts {
 /// The families that can be loaded.
 enum Family {
     Marian,
+    M2m100,
     T5,
 }
 
@@ -98,7 +101,7 @@ impl Family {
         }
 
         let path = folder.join("config.json");
-        let remedy = "name the folder of a Marian or T5 model in the Hugging Face layout";
+        let remedy = "name the folder of a Marian, M2M100, NLLB or T5 model in the Hugging Face layout";
         let config: Config = serde_json::from_slice(&read(&path, remedy)?).map_err(|error| {
             Error::model_file(&path, format!("isn't a model's configuration: {error}"), remedy)
         })?;
@@ -106,6 +109,12 @@ impl Family {
             // Configurations older than transformers 3 don't say.
             None | Some("marian") => Ok(Self::Marian),
             Some("t5") => Ok(Self::T5),
+            Some("m2m_100") => Ok(Self::M2m100),
+            Some("nllb-moe") => Err(Error::model_file(
+                &path,
+                "describes a mixture of experts, which can't be run",
+                "use a dense NLLB model, such as nllb-200-distilled-1.3B",
+            )),
             Some(other) => {
                 Err(Error::model_file(&path, format!("describes a model of the family {other:?}"), remedy))
             }

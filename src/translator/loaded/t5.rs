@@ -21,7 +21,10 @@ pub(super) fn open(folder: &Path, target: &str, options: &LoadOptions) -> Result
     let unknown = Some(tokenizer.unk_id());
     let quantized = gguf(folder)?;
     let (model, digest) = if let Some(path) = &quantized {
-        (T5::quantized(&config, &config_path, path, unknown, &Device::Cpu)?, digest_files(std::slice::from_ref(path))?)
+        (
+            T5::quantized(&config, &config_path, path, unknown, &Device::Cpu)?,
+            digest_files(std::slice::from_ref(path))?,
+        )
     } else {
         let weights = Weights::of_folder(folder, &Device::Cpu)?;
         (T5::new(&config, &config_path, &weights, unknown)?, weights.digest()?)
