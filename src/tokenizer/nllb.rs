@@ -90,7 +90,12 @@ impl Tokenizer for NllbTokenizer {
     fn source_spans(&self, text: &str) -> Vec<Span> {
         let encoding = self.tokenizer.encode(text, false);
         let offsets = encoding.as_ref().map(tokenizers::Encoding::get_offsets).unwrap_or_default();
-        between_marks(offsets.iter().map(|&(start, end)| Span::new(start, end)), text)
+        let mut spans: Vec<Span> = offsets.iter().map(|&(start, end)| Span::new(start, end)).collect();
+        // The space that the tokenizer puts before the text claims the first character.
+        for at in 1..spans.len() {
+            spans[at - 1].end = spans[at - 1].end.min(spans[at].start);
+        }
+        between_marks(spans, text)
     }
 
     fn decode(&self, ids: &[u32]) -> String {
