@@ -138,7 +138,7 @@ pub(super) struct TranslateArgs {
     #[arg(long, value_name = "N", default_value_t = 256, requires = "lines", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) at_once: u16,
     /// Translate with a server instead of in this process, e.g. `http://127.0.0.1:50051`.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["threads", "lines", "allow_unknown"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["threads", "replicas", "lines", "allow_unknown"])]
     pub(super) server: Option<String>,
     #[command(flatten)]
     pub(super) model: ModelArgs,
@@ -175,6 +175,9 @@ pub(super) struct ModelArgs {
     /// Threads that compute; 0 is one for each core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) threads: usize,
+    /// Batches that are decoded beside each other; 0 is one for each thread.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) replicas: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -198,7 +201,8 @@ impl ModelArgs {
             Precision::Auto | Precision::Int8 => nn::Precision::Int8,
             Precision::F32 => nn::Precision::F32,
         };
-        LoadOptions { engine: EngineConfig { threads: self.threads, ..EngineConfig::default() }, precision }
+        let (threads, replicas) = (self.threads, self.replicas);
+        LoadOptions { engine: EngineConfig { threads, replicas, ..EngineConfig::default() }, precision }
     }
 }
 

@@ -1,12 +1,15 @@
-//! One thread owns a model replica. Sentences of all requests join and leave its decode batch at every step.
+//! Replicas of a model, each a thread with a batch of its own over the same weights. Sentences of all requests join and
+//! leave the batches at every step.
 
+mod queue;
 mod replica;
 mod stats;
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use queue::Queue;
 use stats::Counters;
 pub use stats::EngineStats;
 
@@ -17,33 +20,63 @@ use crate::{Error, Result};
 /// How an engine works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// Threads that share the work of a step; 0 is one for each core.
+    /// Threads that compute; 0 is one for each core.
     pub threads: usize,
-    /// Sentences that may wait for a place in the batch.
+    /// Batches that are decoded beside each other; 0 is one for each thread. Where there are fewer batches than
+    /// threads, several threads share the work of a step.
+    pub replicas: usize,
+    /// Sentences of one request that may wait for a place in a batch.
     pub queue: usize,
-    /// Hypotheses decoded at once, over all sentences.
+    /// Hypotheses in a batch, over all its sentences.
     pub max_rows: usize,
-    /// Source tokens encoded at once.
+    /// Source tokens that a replica encodes at once.
     pub max_encode_tokens: usize,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { threads: 0, queue: 256, max_rows: 64, max_encode_tokens: 2048 }
+        Self { threads: 0, replicas: 0, queue: 256, max_rows: 64, max_encode_tokens: 2048 }
     }
 }
 
-/// A handle to the thread that decodes. The thread ends after its present step once the last handle is dropped; it
-/// isn't joined, as that would block whoever drops the handle, an async worker perhaps.
+/// Whose sentences come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Priority {
+    /// Somebody waits for it.
+    #[default]
+    Interactive,
+    /// It gets what the others leave, and at least a share of one in nine.
+    Batch,
+}
+
+/// A handle to the replicas. They end after their present step once the last handle is dropped; they aren't joined, as
+/// that would block whoever drops the handle, an async worker perhaps.
 #[derive(Clone)]
 pub struct Engine {
-    queue: mpsc::Sender<Job>,
-    spec: Arc<ModelSpec>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: Arc<Queue<Queued>>,
+    places: usize,
+    spec: ModelSpec,
     aligns: bool,
     counters: Arc<Counters>,
 }
 
-/// What the thread is asked for. It is given up once the answer isn't waited for any more.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// A job that waits, and the place in its lane that it takes until then.
+struct Queued {
+    job: Job,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What a replica is asked for. It is given up once the answer isn't waited for any more.
 enum Job {
     Translate(Translate),
     Inspect(Inspect),
@@ -64,35 +97,58 @@ struct Inspect {
 }
 
 impl Engine {
-    /// Starts a thread that decodes with `model`.
+    /// Starts the threads that decode with `model`.
     ///
     /// # Errors
     /// [`Error::Inference`] when the system gives no thread.
     pub fn start<M: Seq2Seq>(model: M, config: &EngineConfig) -> Result<Self> {
-        let spec = Arc::new(model.spec().clone());
-        let (queue, jobs) = mpsc::channel(config.queue.max(1));
+        let spec = model.spec().clone();
+        let queue = Arc::new(Queue::new());
         let counters = Arc::<Counters>::default();
-        replica::start(model, jobs, config, counters.clone())?;
-        Ok(Self { queue, spec, aligns: M::ALIGNS, counters })
+        let places = config.queue.max(1);
+        let shared =
+            Shared { queue: queue.clone(), places, spec, aligns: M::ALIGNS, counters: counters.clone() };
+        replica::start(model, &queue, config, &counters)?;
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// What the search knows of the model.
     pub fn spec(&self) -> &ModelSpec {
-        &self.spec
+        &self.shared.spec
     }
 
     /// Whether the model tells where it looks.
     pub fn aligns(&self) -> bool {
-        self.aligns
+        self.shared.aligns
     }
 
     /// What the engine has done so far.
     pub fn stats(&self) -> EngineStats {
-        self.counters.read()
+        self.shared.counters.read()
     }
 
-    /// Translates one sentence (source ids, end mark included), waiting for a place in the queue. Dropping the
-    /// future frees the sentence's rows at the next step.
+    /// A lane for the sentences of one request. Lanes are served in turn, those of higher priority first.
+    pub fn lane(&self, priority: Priority) -> Lane {
+        Lane {
+            shared: self.shared.clone(),
+            places: Arc::new(Semaphore::new(self.shared.places)),
+            number: self.shared.queue.new_lane(),
+            priority,
+        }
+    }
+}
+
+/// One request's way into the engine.
+pub struct Lane {
+    shared: Arc<Shared>,
+    places: Arc<Semaphore>,
+    number: u64,
+    priority: Priority,
+}
+
+impl Lane {
+    /// Translates one sentence (source ids, end mark included), waiting for a place in the lane. Dropping the future
+    /// frees the sentence's rows at the next step.
     ///
     /// # Errors
     /// [`Error::ReplicaFailed`] when the model panicked, [`Error::ShuttingDown`] when the engine has ended.
@@ -102,7 +158,7 @@ impl Engine {
     }
 
     /// Looks into a translation of one sentence (source and target ids, end marks included), waiting for a place in the
-    /// queue. It takes as long as decoding the sentence alone, and is done between two steps of the batch.
+    /// lane. It takes as long as decoding the sentence alone, and is done between two steps of a batch.
     ///
     /// # Errors
     /// As [`Self::translate`].
@@ -112,7 +168,8 @@ impl Engine {
     }
 
     async fn ask<T>(&self, job: Job, result: oneshot::Receiver<Result<T>>) -> Result<T> {
-        self.queue.send(job).await.map_err(|_| Error::ShuttingDown)?;
+        let place = self.places.clone().acquire_owned().await.map_err(|_| Error::ShuttingDown)?;
+        self.shared.queue.push(self.number, self.priority, Queued { job, _place: place });
         result.await.map_err(|_| Error::ShuttingDown)?
     }
 }

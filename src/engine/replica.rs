@@ -4,51 +4,77 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use super::queue::{Load, Queue};
 use super::stats::Counters;
-use super::{EngineConfig, Inspect, Job, Translate};
+use super::{EngineConfig, Inspect, Job, Queued, Translate};
 use crate::decode::{Batch, Hypothesis, SearchOptions, inspect};
 use crate::model::Seq2Seq;
+use crate::nn::on_this_thread;
 use crate::{Error, Result};
 
 type Answer = oneshot::Sender<Result<Vec<Hypothesis>>>;
 
-/// Starts the thread. It ends when the queue is closed and empty and everything in it is answered or given up.
+/// Threads that share a step's work where they are free: more of them cost more than they bring to models of this size.
+const HELPERS: usize = 4;
+
+/// Starts the threads. They end when the queue is closed and empty and everything in it is answered or given up.
 pub(super) fn start<M: Seq2Seq>(
     model: M,
-    jobs: mpsc::Receiver<Job>,
+    queue: &Arc<Queue<Queued>>,
     config: &EngineConfig,
-    counters: Arc<Counters>,
+    counters: &Arc<Counters>,
 ) -> Result<()> {
-    let failed =
-        |error: &dyn std::fmt::Display| Error::Inference(format!("no thread for the engine: {error}"));
-    let threads = rayon::ThreadPoolBuilder::new()
-        .num_threads(config.threads)
-        .thread_name(|index| format!("tarjoman-{index}"))
-        .build()
-        .map_err(|error| failed(&error))?;
-    let mut replica = Replica {
-        model,
-        jobs,
-        waiting: VecDeque::new(),
-        batch: Batch::default(),
-        config: config.clone(),
-        counters,
-    };
-    std::thread::Builder::new()
-        .name("tarjoman-engine".into())
-        .spawn(move || threads.install(|| replica.run()))
-        .map_err(|error| failed(&error))?;
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if config.threads == 0 { cores() } else { config.threads };
+    let replicas = if config.replicas == 0 { threads } else { config.replicas };
+    let team = threads.min(HELPERS);
+    let model = Arc::new(model);
+    for number in 0..replicas {
+        let mut replica = Replica {
+            model: model.clone(),
+            queue: queue.clone(),
+            waiting: VecDeque::new(),
+            batch: Batch::default(),
+            replicas,
+            sharing: threads / team,
+            config: config.clone(),
+            counters: counters.clone(),
+        };
+        let run = move || {
+            // The thread itself is one of its team.
+            let team = rayon::ThreadPoolBuilder::new()
+                .num_threads(team)
+                .use_current_thread()
+                .thread_name(move |index| format!("tarjoman-{number}-{index}"))
+                .build();
+            match team {
+                Ok(team) => team.install(|| replica.run()),
+                Err(error) => {
+                    tracing::warn!(%error, "a replica works alone");
+                    on_this_thread(|| replica.run());
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name(format!("tarjoman-{number}"))
+            .spawn(run)
+            .map_err(|error| Error::Inference(format!("no thread for the engine: {error}")))?;
+    }
     Ok(())
 }
 
 struct Replica<M: Seq2Seq> {
-    model: M,
-    jobs: mpsc::Receiver<Job>,
+    model: Arc<M>,
+    queue: Arc<Queue<Queued>>,
     /// Taken from the queue, not yet in the batch. Never more than one encoding takes.
     waiting: VecDeque<Translate>,
     batch: Batch<M, Answer>,
+    /// Number of replicas.
+    replicas: usize,
+    /// Replicas that may be busy while each has a team of threads of its own.
+    sharing: usize,
     config: EngineConfig,
     counters: Arc<Counters>,
 }
@@ -61,10 +87,11 @@ impl<M: Seq2Seq> Replica<M> {
                 continue;
             }
             let rows = self.batch.rows();
-            let step = self
-                .counters
-                .decoding(rows, || catch_unwind(AssertUnwindSafe(|| self.batch.step(&self.model))));
-            match flatten(step) {
+            let step = self.work(|replica| {
+                let counters = replica.counters.clone();
+                counters.decoding(rows, || replica.batch.step(&replica.model))
+            });
+            match step {
                 Ok(finished) => {
                     for (answer, hypotheses) in finished {
                         // Whoever stopped waiting doesn't want it.
@@ -80,17 +107,20 @@ impl<M: Seq2Seq> Replica<M> {
     /// do. `false` when there never will be.
     fn admit(&mut self) -> bool {
         if self.batch.is_empty() && self.waiting.is_empty() {
-            match self.jobs.blocking_recv() {
+            match self.queue.take().map(|queued| queued.job) {
                 Some(Job::Translate(job)) => self.waiting.push_back(job),
                 Some(Job::Inspect(job)) => self.inspect(job),
                 None => return false,
             }
         }
+        // Others that have nothing to do get their share.
+        let Load { waiting, idle } = self.queue.load();
+        let share = self.waiting.len() + waiting.div_ceil(idle + 1);
         let mut rows = self.batch.rows();
         let mut tokens = 0;
         let mut joining = Vec::new();
         let mut answers = Vec::new();
-        loop {
+        while joining.len() < share {
             let Some(job) = self.waiting.pop_front().or_else(|| self.next_sentence()) else { break };
             if job.answer.is_closed() {
                 continue;
@@ -114,7 +144,7 @@ impl<M: Seq2Seq> Replica<M> {
 
     /// The next sentence in the queue. At most one translation is looked into on the way, lest the batch wait long.
     fn next_sentence(&mut self) -> Option<Translate> {
-        match self.jobs.try_recv().ok()? {
+        match self.queue.try_take()?.job {
             Job::Translate(job) => Some(job),
             Job::Inspect(job) => {
                 self.inspect(job);
@@ -123,21 +153,20 @@ impl<M: Seq2Seq> Replica<M> {
         }
     }
 
-    fn inspect(&self, job: Inspect) {
+    fn inspect(&mut self, job: Inspect) {
         if job.answer.is_closed() {
             return;
         }
-        let work = AssertUnwindSafe(|| inspect(&self.model, &job.source, &job.target));
+        let inspection = self.work(|replica| inspect(&*replica.model, &job.source, &job.target));
         // Whoever stopped waiting doesn't want it.
-        let _ = job.answer.send(flatten(catch_unwind(work)));
+        let _ = job.answer.send(inspection);
     }
 
     fn join(&mut self, jobs: Vec<(Vec<u32>, SearchOptions)>, answers: Vec<Answer>) {
         // The answers stay here until the batch has taken the sentences, so that a panic can't lose them.
-        let encoded = self
-            .counters
-            .encoding(|| catch_unwind(AssertUnwindSafe(|| self.batch.encode(&self.model, &jobs))));
-        match flatten(encoded) {
+        let encoded =
+            self.work(|replica| replica.counters.encoding(|| replica.batch.encode(&replica.model, &jobs)));
+        match encoded {
             Ok(state) => {
                 let searches = jobs.into_iter().zip(answers).map(|((_, options), answer)| (options, answer));
                 self.batch.join(&self.model, state, searches);
@@ -148,6 +177,13 @@ impl<M: Seq2Seq> Replica<M> {
                 }
             }
         }
+    }
+
+    /// Runs the model; on this thread alone if other replicas are so busy that there is no other thread to share with.
+    fn work<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let alone = self.replicas - self.queue.load().idle > self.sharing;
+        let work = AssertUnwindSafe(|| work(self));
+        flatten(catch_unwind(|| if alone { on_this_thread(work) } else { work() }))
     }
 
     /// Answers everything in flight with an error and starts afresh. The weights never change, so a new batch is a

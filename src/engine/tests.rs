@@ -57,7 +57,7 @@ impl Seq2Seq for Copier {
     }
 }
 
-fn engine(config: &EngineConfig) -> (Engine, Arc<AtomicUsize>) {
+fn lane(config: &EngineConfig) -> (Lane, Arc<AtomicUsize>) {
     let spec = ModelSpec {
         vocabulary: 8,
         start: 7,
@@ -69,7 +69,8 @@ fn engine(config: &EngineConfig) -> (Engine, Arc<AtomicUsize>) {
         max_target: 1 << 20,
     };
     let rows = Arc::new(AtomicUsize::new(0));
-    (Engine::start(Copier { spec, rows: rows.clone() }, config).unwrap(), rows)
+    let engine = Engine::start(Copier { spec, rows: rows.clone() }, config).unwrap();
+    (engine.lane(Priority::Interactive), rows)
 }
 
 fn options(beam_size: usize) -> SearchOptions {
@@ -78,14 +79,14 @@ fn options(beam_size: usize) -> SearchOptions {
 
 #[tokio::test]
 async fn sentences_of_all_lengths_and_beams_come_back_as_their_own() {
-    let (engine, _) = engine(&EngineConfig { max_rows: 6, ..EngineConfig::default() });
+    let (lane, _) = lane(&EngineConfig { max_rows: 6, ..EngineConfig::default() });
     let one = |index: usize| {
-        let engine = engine.clone();
+        let lane = &lane;
         async move {
             let mut source: Vec<u32> =
                 (0..index % 9).map(|i| 2 + u32::try_from((i + index) % 3).unwrap()).collect();
             source.push(0);
-            let result = engine.translate(source.clone(), options(1 + index % 3)).await.unwrap();
+            let result = lane.translate(source.clone(), options(1 + index % 3)).await.unwrap();
             assert_eq!(result[0].ids, source);
         }
     };
@@ -94,21 +95,38 @@ async fn sentences_of_all_lengths_and_beams_come_back_as_their_own() {
 
 #[tokio::test]
 async fn ten_thousand_queued_sentences_never_hold_more_rows_than_allowed() {
-    let config = EngineConfig { max_rows: 10, queue: 4, ..EngineConfig::default() };
-    let (engine, rows) = engine(&config);
-    let sentences = (0..10_000).map(|_| engine.translate(vec![2, 3, 0], options(2)));
+    let config = EngineConfig { max_rows: 10, queue: 4, replicas: 1, ..EngineConfig::default() };
+    let (lane, rows) = lane(&config);
+    let sentences = (0..10_000).map(|_| lane.translate(vec![2, 3, 0], options(2)));
     let results = futures::future::join_all(sentences).await;
     assert!(results.into_iter().all(|result| result.unwrap()[0].ids == [2, 3, 0]));
     assert!(rows.load(Ordering::Relaxed) <= 10);
 }
 
 #[tokio::test]
+async fn a_short_request_passes_a_long_one() {
+    let config = EngineConfig { max_rows: 4, replicas: 1, ..EngineConfig::default() };
+    let (long, _) = lane(&config);
+    let short = Engine { shared: long.shared.clone() }.lane(Priority::Interactive);
+    let mut sentences: Vec<_> =
+        (0..200).map(|_| Box::pin(long.translate(vec![2, 3, 2, 3, 0], options(1)))).collect();
+    for sentence in &mut sentences {
+        assert!(futures::poll!(sentence).is_pending());
+    }
+    let short = short.translate(vec![2, 0], options(1));
+    let long = futures::future::join_all(sentences);
+    futures::pin_mut!(short, long);
+    let first = futures::future::select(short, long).await;
+    assert!(matches!(first, futures::future::Either::Left(_)), "it waited for all of the long one");
+}
+
+#[tokio::test]
 async fn a_dropped_request_frees_its_place() {
-    let (engine, _) = engine(&EngineConfig { max_rows: 1, ..EngineConfig::default() });
+    let (lane, _) = lane(&EngineConfig { max_rows: 1, replicas: 1, ..EngineConfig::default() });
     // Decoded for ever, and alone in the batch: nothing else is answered before it is gone.
-    let mut endless = Box::pin(engine.translate(vec![3], options(1)));
+    let mut endless = Box::pin(lane.translate(vec![3], options(1)));
     assert!(futures::poll!(&mut endless).is_pending());
-    let mut next = Box::pin(engine.translate(vec![2, 0], options(1)));
+    let mut next = Box::pin(lane.translate(vec![2, 0], options(1)));
     assert!(futures::poll!(&mut next).is_pending());
     drop(endless);
     assert_eq!(next.await.unwrap()[0].ids, [2, 0]);
@@ -116,17 +134,17 @@ async fn a_dropped_request_frees_its_place() {
 
 #[tokio::test]
 async fn a_panic_fails_what_is_in_flight_and_nothing_after_it() {
-    let (engine, _) = engine(&EngineConfig::default());
-    let error = engine.translate(vec![2, POISON, 0], options(1)).await.unwrap_err();
+    let (lane, _) = lane(&EngineConfig::default());
+    let error = lane.translate(vec![2, POISON, 0], options(1)).await.unwrap_err();
     assert!(matches!(&error, Error::ReplicaFailed(words) if words == "poison"), "{error}");
-    assert_eq!(engine.translate(vec![4, 0], options(1)).await.unwrap()[0].ids, [4, 0]);
+    assert_eq!(lane.translate(vec![4, 0], options(1)).await.unwrap()[0].ids, [4, 0]);
 }
 
 #[tokio::test]
 async fn a_translation_is_looked_into_while_others_are_decoded() {
-    let (engine, _) = engine(&EngineConfig { max_rows: 2, ..EngineConfig::default() });
-    let translations = (0..50).map(|_| engine.translate(vec![2, 3, 0], options(1)));
-    let inspections = (0..50).map(|_| engine.inspect(vec![2, 3, 0], vec![2, 4, 0]));
+    let (lane, _) = lane(&EngineConfig { max_rows: 2, replicas: 1, ..EngineConfig::default() });
+    let translations = (0..50).map(|_| lane.translate(vec![2, 3, 0], options(1)));
+    let inspections = (0..50).map(|_| lane.inspect(vec![2, 3, 0], vec![2, 4, 0]));
     let (translations, inspections) =
         futures::join!(futures::future::join_all(translations), futures::future::join_all(inspections));
     assert!(translations.into_iter().all(|result| result.unwrap()[0].ids == [2, 3, 0]));
@@ -136,7 +154,7 @@ async fn a_translation_is_looked_into_while_others_are_decoded() {
         // What is copied is all but certain; 4 is one of seven others.
         assert!(first > -0.001 && third > -0.001 && (second + 10.0).abs() < 0.01, "{first} {second} {third}");
     }
-    let error = engine.inspect(vec![2, POISON, 0], vec![2, 2, 0]).await.unwrap_err();
+    let error = lane.inspect(vec![2, POISON, 0], vec![2, 2, 0]).await.unwrap_err();
     assert!(matches!(&error, Error::ReplicaFailed(_)), "{error}");
-    assert!(engine.inspect(vec![2, 0], vec![2, 0]).await.is_ok());
+    assert!(lane.inspect(vec![2, 0], vec![2, 0]).await.is_ok());
 }

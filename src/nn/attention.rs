@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::cache::{KvBlocks, KvCache, Memory};
 use super::kernels::{KvBlock, attend, contiguous};
+use super::threads::is_shared;
 
 /// Numbers touched below which a second thread costs more than it brings.
 const PARALLEL_FROM: usize = 1 << 17;
@@ -122,12 +123,12 @@ fn attend_rows<'a>(
         blocks(index, memory);
         attend(&rows[index * width..index * width + features], heads, memory, scores, output);
     };
-    if work < PARALLEL_FROM {
-        let mut buffers = (Vec::new(), Vec::new());
-        output.chunks_exact_mut(features).enumerate().for_each(|row| attend_row(row, &mut buffers));
-    } else {
+    if is_shared(work, PARALLEL_FROM) {
         let rows = output.par_chunks_exact_mut(features).enumerate().with_min_len(4);
         rows.for_each_init(Default::default, |buffers, row| attend_row(row, buffers));
+    } else {
+        let mut buffers = (Vec::new(), Vec::new());
+        output.chunks_exact_mut(features).enumerate().for_each(|row| attend_row(row, &mut buffers));
     }
     output
 }

@@ -8,6 +8,7 @@ mod embedding;
 pub mod kernels;
 mod linear;
 mod norm;
+mod threads;
 
 pub use alignment::attention_weights;
 pub use attention::{cached_attention, cross_attention, self_attention};
@@ -15,3 +16,4 @@ pub use cache::{KvCache, Memory};
 pub use embedding::{Embedding, SinusoidalPositions};
 pub use linear::{Linear, OutputProjection, Precision};
 pub use norm::LayerNorm;
+pub use threads::on_this_thread;

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::loaded::LoadedModel;
+use super::sentence::Request;
 use crate::Result;
 use crate::article::Span;
 use crate::article::normalize::Normalized;
-use crate::options::TranslateOptions;
 use crate::tokenizer::Tokenizer;
 use crate::translation::{TokenScore, WordLink};
 
@@ -55,11 +54,8 @@ impl Details {
 }
 
 /// Has the model look into a translation, as far as that is asked for.
-pub(super) async fn details(
-    model: &LoadedModel,
-    sentence: &Translated<'_>,
-    options: &TranslateOptions,
-) -> Result<Details> {
+pub(super) async fn details(request: &Request, sentence: &Translated<'_>) -> Result<Details> {
+    let Request { model, lane, options } = request;
     let mut details = Details::default();
     if !options.alignment && !options.token_scores {
         return Ok(details);
@@ -67,7 +63,7 @@ pub(super) async fn details(
     let words = [words(sentence.source), words(sentence.text)];
     let mut start = 0;
     for part in sentence.parts {
-        let inspection = model.engine.inspect(part.source.clone(), part.target.clone()).await?;
+        let inspection = lane.inspect(part.source.clone(), part.target.clone()).await?;
         let (text, spans) = target_spans(&*model.tokenizer, &part.target);
         start += usize::from(start > 0 && !text.is_empty());
         let targets: Vec<Span> = spans.into_iter().map(|span| span.shifted(start)).collect();

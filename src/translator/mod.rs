@@ -10,7 +10,7 @@ use std::time::Instant;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use crate::article::{Article, Span};
-use crate::engine::EngineStats;
+use crate::engine::{EngineStats, Priority};
 use crate::hub::ModelChoice;
 use crate::model::ModelInfo;
 use crate::options::TranslateOptions;
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 
 pub use loaded::LoadOptions;
 use loaded::LoadedModel;
-use sentence::{SentenceTranslation, is_foreign, translate_sentence};
+use sentence::{Request, SentenceTranslation, is_foreign, translate_sentence};
 
 /// Sentences of one article that are under way at once: enough to fill a batch, few enough that an article which
 /// nobody reads holds little.
@@ -73,10 +73,9 @@ impl Translator {
         options: TranslateOptions,
     ) -> Result<BoxStream<'static, Result<Event>>> {
         let begun = Instant::now();
-        options.validate()?;
-        let model = self.model(&options)?;
+        let request = self.request(options)?;
         let article = Arc::new(Article::parse(source));
-        if options.require_persian && is_foreign(article.source()) {
+        if request.options.require_persian && is_foreign(article.source()) {
             return Err(Error::invalid(
                 "text",
                 "isn't Persian",
@@ -86,13 +85,12 @@ impl Translator {
         let start = ArticleStart {
             paragraphs: article.paragraphs().len(),
             sentences: article.sentence_count(),
-            model: model.info.clone(),
-            options: options.clone(),
+            model: request.model.info.clone(),
+            options: request.options.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
         };
         let gaps: Arc<[Span]> = article.gaps().collect();
-        let options = Arc::new(options);
-        let sentences = sentences(&model, &article, &options);
+        let sentences = sentences(&request, &article);
         let trailing = gaps.last().map_or_else(String::new, |gap| gap.of(article.source()).to_owned());
         let summary = ArticleSummary {
             paragraphs: start.paragraphs,
@@ -100,7 +98,7 @@ impl Translator {
             trailing_separator: trailing,
             ..ArticleSummary::default()
         };
-        let state = Progress { article, gaps, options, sentences, summary, paragraph: 0, begun };
+        let state = Progress { article, gaps, request, sentences, summary, paragraph: 0, begun };
         let rest = stream::try_unfold(Some(state), |state| async move {
             let Some(mut state) = state else { return Ok(None) };
             if state.paragraph == state.article.paragraphs().len() {
@@ -121,14 +119,12 @@ impl Translator {
         options: TranslateOptions,
         at_once: usize,
     ) -> Result<BoxStream<'static, Result<TranslatedLine>>> {
-        options.validate()?;
-        let model = self.model(&options)?;
-        let options = Arc::new(options);
+        let request = self.request(options)?;
         let translate = move |line: String| {
-            let (model, options) = (model.clone(), options.clone());
+            let request = request.clone();
             async move {
                 let start = line.len() - line.trim_start().len();
-                let translation = translate_sentence(&model, line.trim(), &options).await?;
+                let translation = translate_sentence(&request, line.trim()).await?;
                 let details = translation.details.shifted(start, 0);
                 Ok(TranslatedLine {
                     text: translation.text,
@@ -146,8 +142,9 @@ impl Translator {
         Ok(stream::iter(lines).map(translate).buffered(at_once.max(1)).boxed())
     }
 
-    /// The model that the options name, if it does what they ask for.
-    fn model(&self, options: &TranslateOptions) -> Result<Arc<LoadedModel>> {
+    /// What is asked for with the options, if they are valid and the model that they name does it.
+    fn request(&self, options: TranslateOptions) -> Result<Arc<Request>> {
+        options.validate()?;
         let name = options.model.as_deref();
         let found = match name {
             None => self.models.first(),
@@ -164,22 +161,22 @@ impl Translator {
                 "leave alignment off, or use a model of the family marian",
             ));
         }
-        Ok(model.clone())
+        let lane = model.engine.lane(Priority::Interactive);
+        Ok(Arc::new(Request { model: model.clone(), lane, options }))
     }
 }
 
 /// All sentences of the article, translated in order, a bounded number of them at once.
 fn sentences(
-    model: &Arc<LoadedModel>,
+    request: &Arc<Request>,
     article: &Arc<Article>,
-    options: &Arc<TranslateOptions>,
 ) -> BoxStream<'static, Result<SentenceTranslation>> {
     let spans: Vec<Span> =
         article.paragraphs().iter().flat_map(|paragraph| paragraph.sentences.iter().copied()).collect();
-    let (model, article, options) = (model.clone(), article.clone(), options.clone());
+    let (request, article) = (request.clone(), article.clone());
     let translate = move |span: Span| {
-        let (model, article, options) = (model.clone(), article.clone(), options.clone());
-        async move { translate_sentence(&model, span.of(article.source()), &options).await }
+        let (request, article) = (request.clone(), article.clone());
+        async move { translate_sentence(&request, span.of(article.source())).await }
     };
     stream::iter(spans).map(translate).buffered(SENTENCES_AT_ONCE).boxed()
 }
@@ -188,7 +185,7 @@ fn sentences(
 struct Progress {
     article: Arc<Article>,
     gaps: Arc<[Span]>,
-    options: Arc<TranslateOptions>,
+    request: Arc<Request>,
     sentences: BoxStream<'static, Result<SentenceTranslation>>,
     summary: ArticleSummary,
     /// The next paragraph's index.
@@ -204,7 +201,7 @@ impl Progress {
         let article = self.article.clone();
         let paragraph = &article.paragraphs()[index];
         let source_text =
-            |span: Span| self.options.return_source.then(|| span.of(article.source()).to_owned());
+            |span: Span| self.request.options.return_source.then(|| span.of(article.source()).to_owned());
         let mut text = String::new();
         let mut sentences = Vec::with_capacity(paragraph.sentences.len());
         for &source_span in &paragraph.sentences {

@@ -1,5 +1,7 @@
 //! The way of one sentence: normalise, encode, decode, review, and try again in other ways while a check fails.
 
+use std::sync::Arc;
+
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::alignment::{Details, Part, Translated, details};
@@ -9,6 +11,7 @@ use crate::article::clauses::clauses;
 use crate::article::language::{Language, detect};
 use crate::article::normalize::{self, Normalized};
 use crate::decode::{Hypothesis, SearchOptions};
+use crate::engine::Lane;
 use crate::options::TranslateOptions;
 use crate::review::{Attempt, Flag, Flags, Ladder, Situation, better, check};
 use crate::translation::Alternative;
@@ -22,6 +25,13 @@ const PIECES_AT_ONCE: usize = 8;
 const LONG: usize = 16 * 1024;
 /// Signs that clauses end with.
 const CLAUSE_ENDS: [char; 6] = ['،', '؛', ':', ';', '(', '–'];
+
+/// What somebody asked for: the model that does it, its way into the engine, and how.
+pub(super) struct Request {
+    pub(super) model: Arc<LoadedModel>,
+    pub(super) lane: Lane,
+    pub(super) options: TranslateOptions,
+}
 
 /// A sentence's best translation.
 pub(super) struct SentenceTranslation {
@@ -45,11 +55,8 @@ struct Tried {
 }
 
 /// Translates one sentence. A sentence without a letter or a digit has nothing to translate and is copied.
-pub(super) async fn translate_sentence(
-    model: &std::sync::Arc<LoadedModel>,
-    source: &str,
-    options: &TranslateOptions,
-) -> Result<SentenceTranslation> {
+pub(super) async fn translate_sentence(request: &Request, source: &str) -> Result<SentenceTranslation> {
+    let options = &request.options;
     if !source.chars().any(char::is_alphanumeric) {
         return Ok(SentenceTranslation::copied(source));
     }
@@ -67,7 +74,7 @@ pub(super) async fn translate_sentence(
     let mut best: Option<Tried> = None;
     let mut next = Some(Attempt::AsAsked);
     while let Some(attempt) = next {
-        let mut tried = translate_text(model, source, seen(attempt).text(), options, attempt).await?;
+        let mut tried = translate_text(request, source, seen(attempt).text(), attempt).await?;
         tried.translation.flags = tried.translation.flags.union(given);
         attempts += 1;
         source_tokens += tried.translation.source_tokens;
@@ -80,7 +87,7 @@ pub(super) async fn translate_sentence(
     let Tried { translation, attempt, parts } =
         best.ok_or_else(|| Error::Inference("no attempt was made".into()))?;
     let translated = Translated { source, normalized: seen(attempt), text: &translation.text, parts: &parts };
-    let details = details(model, &translated, options).await?;
+    let details = details(request, &translated).await?;
     Ok(SentenceTranslation { attempts, source_tokens, details, ..translation })
 }
 
@@ -90,19 +97,14 @@ pub(super) fn is_foreign(text: &str) -> bool {
 }
 
 /// Makes one attempt at the normalised `text` of the sentence `source`.
-async fn translate_text(
-    model: &std::sync::Arc<LoadedModel>,
-    source: &str,
-    text: &str,
-    options: &TranslateOptions,
-    attempt: Attempt,
-) -> Result<Tried> {
+async fn translate_text(request: &Request, source: &str, text: &str, attempt: Attempt) -> Result<Tried> {
+    let Request { model, lane, options } = request;
     let pieces = pieces(model, text, attempt).await?;
     let too_long = pieces.len() > 1 && attempt != Attempt::SplitAtClauses;
     let source_tokens = pieces.iter().map(|(_, ids)| ids.len()).sum();
     let searches: Vec<_> =
         pieces.iter().map(|(_, ids)| (ids.clone(), search(options, attempt, ids.len()))).collect();
-    let searches = searches.into_iter().map(|(ids, search)| model.engine.translate(ids, search));
+    let searches = searches.into_iter().map(|(ids, search)| lane.translate(ids, search));
     let results: Vec<Vec<Hypothesis>> = stream::iter(searches).buffered(PIECES_AT_ONCE).try_collect().await?;
     let best: Vec<&Hypothesis> = results.iter().filter_map(|hypotheses| hypotheses.first()).collect();
     let texts: Vec<String> = best.iter().map(|hypothesis| model.tokenizer.decode(&hypothesis.ids)).collect();
@@ -136,11 +138,7 @@ async fn translate_text(
 }
 
 /// The source ids of the text and where they are of: in one piece if the model takes it, split at clause ends otherwise.
-async fn pieces(
-    model: &std::sync::Arc<LoadedModel>,
-    text: &str,
-    attempt: Attempt,
-) -> Result<Vec<(Span, Vec<u32>)>> {
+async fn pieces(model: &Arc<LoadedModel>, text: &str, attempt: Attempt) -> Result<Vec<(Span, Vec<u32>)>> {
     if text.len() < LONG {
         return Ok(split(model, text, attempt));
     }

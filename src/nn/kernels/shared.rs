@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::super::threads::is_shared;
+
 /// The shape of a product of an input `[rows, inputs]` with weights `[outputs, inputs]`.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
@@ -36,10 +38,10 @@ impl Shape {
         product: impl Fn(usize) + Sync + Send,
     ) {
         let panels = self.outputs.div_ceil(width);
-        if self.rows * self.inputs * self.outputs < parallel_from {
-            (0..panels).for_each(product);
-        } else {
+        if is_shared(self.rows * self.inputs * self.outputs, parallel_from) {
             (0..panels).into_par_iter().with_min_len(4).for_each(product);
+        } else {
+            (0..panels).for_each(product);
         }
     }
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::tiles::TALLEST;
 use super::{DEPTH, LARGEST, SHIFT};
+use crate::nn::threads::is_shared;
 
 /// Numbers below which a second thread costs more than it brings.
 const PARALLEL_FROM: usize = 1 << 16;
@@ -37,7 +38,7 @@ impl QuantizedRows {
             .data
             .par_chunks_mut(TALLEST * depth)
             .zip_eq(quantized.scales.par_chunks_mut(TALLEST).zip_eq(input.par_chunks(TALLEST * inputs)));
-        let tiles_at_once = if input.len() < PARALLEL_FROM { rows } else { 1 };
+        let tiles_at_once = if is_shared(input.len(), PARALLEL_FROM) { 1 } else { rows };
         tiles.with_min_len(tiles_at_once).for_each(|(data, (scales, input))| {
             Arch::new().dispatch(QuantizeTile { data, scales, input, inputs });
         });
