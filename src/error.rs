@@ -52,6 +52,9 @@ pub enum Error {
     /// The model failed on a computation that should have worked.
     #[error("inference failed: {0}")]
     Inference(String),
+    /// There wasn't enough memory on the device for a single sentence.
+    #[error("the device is out of memory: {0}; use a smaller model, a smaller beam, or --device cpu")]
+    OutOfMemory(String),
     /// The model's thread panicked while this sentence was being decoded. The replica has been restarted.
     #[error("the model's thread failed and was restarted: {0}; try again")]
     ReplicaFailed(String),
@@ -113,7 +116,9 @@ impl Error {
 
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
-        Self::Inference(error.to_string())
+        let words = error.to_string();
+        // CUDA's own name for it, in an error that candle hands on as it is.
+        if words.contains("OUT_OF_MEMORY") { Self::OutOfMemory(words) } else { Self::Inference(words) }
     }
 }
 

@@ -18,7 +18,7 @@ async fn translations_do_not_depend_on_what_is_translated_beside_them() {
 async fn compare(precision: Precision) {
     let load = |threads, queue| {
         let engine = EngineConfig { threads, queue, ..EngineConfig::default() };
-        Translator::built_in(&LoadOptions { engine, precision }).unwrap()
+        Translator::built_in(&LoadOptions { engine, precision, ..LoadOptions::default() }).unwrap()
     };
     let text =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/flores-dev.fa")).unwrap();

@@ -7,9 +7,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::EngineConfig;
 use crate::hub::{Chosen, HubSettings, Store};
-use crate::nn;
 use crate::options::TranslateOptions;
-use crate::translator::LoadOptions;
+use crate::translator::{LoadOptions, PrecisionChoice};
 
 /// Translates Persian articles into English.
 #[derive(Debug, Parser)]
@@ -138,7 +137,7 @@ pub(super) struct TranslateArgs {
     #[arg(long, value_name = "N", default_value_t = 256, requires = "lines", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) at_once: u16,
     /// Translate with a server instead of in this process, e.g. `http://127.0.0.1:50051`.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["threads", "replicas", "lines", "allow_unknown"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["device", "threads", "replicas", "lines", "allow_unknown"])]
     pub(super) server: Option<String>,
     #[command(flatten)]
     pub(super) model: ModelArgs,
@@ -172,6 +171,10 @@ pub(super) struct ModelArgs {
     /// What a Marian model computes in. A T5 model computes in 32-bit floating point, or as its GGUF file is quantised.
     #[arg(long, value_enum, default_value_t = Precision::Auto)]
     pub(super) precision: Precision,
+    /// Where it computes: a GPU if there is one (`auto`), `cpu`, `cuda`, or `cuda:N` for the GPU of that number. GPUs
+    /// take a program that was built with `--features cuda`.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(super) device: String,
     /// Threads that compute; 0 is one for each core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) threads: usize,
@@ -182,12 +185,16 @@ pub(super) struct ModelArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Precision {
-    /// What is fastest here: int8.
+    /// What is fastest: int8 on the CPU, f16 on a GPU.
     Auto,
     /// Products of 8-bit integers: the fastest, with the least memory.
     Int8,
     /// 32-bit floating point: the same translations as Hugging Face transformers.
     F32,
+    /// 16-bit floating point; on the CPU it is slow.
+    F16,
+    /// 16-bit floating point with the range of 32 bits; on the CPU it is slow.
+    Bf16,
 }
 
 impl ModelArgs {
@@ -196,13 +203,17 @@ impl ModelArgs {
         Store::new(hub.settings()?.store).choose(self.model.as_deref())
     }
 
-    pub(super) fn load_options(&self) -> LoadOptions {
+    pub(super) fn load_options(&self) -> crate::Result<LoadOptions> {
         let precision = match self.precision {
-            Precision::Auto | Precision::Int8 => nn::Precision::Int8,
-            Precision::F32 => nn::Precision::F32,
+            Precision::Auto => PrecisionChoice::Auto,
+            Precision::Int8 => PrecisionChoice::Int8,
+            Precision::F32 => PrecisionChoice::F32,
+            Precision::F16 => PrecisionChoice::F16,
+            Precision::Bf16 => PrecisionChoice::Bf16,
         };
         let (threads, replicas) = (self.threads, self.replicas);
-        LoadOptions { engine: EngineConfig { threads, replicas, ..EngineConfig::default() }, precision }
+        let engine = EngineConfig { threads, replicas, ..EngineConfig::default() };
+        LoadOptions::new(engine, &self.device, precision)
     }
 }
 

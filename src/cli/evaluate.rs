@@ -94,7 +94,7 @@ async fn translate(
 ) -> Result<Translations, Failure> {
     let chosen = args.model.choose(hub)?;
     let output = args.output.as_deref().map(|path| Output::create(Some(path))).transpose()?;
-    let translator = Translator::open(&chosen.model, &args.model.load_options())?;
+    let translator = Translator::open(&chosen.model, &args.model.load_options()?)?;
     let model = translator.models().swap_remove(0);
     let progress = Progress::new(quiet, true);
     progress.note(&chosen.notice.unwrap_or_default());

@@ -14,7 +14,7 @@ use crate::translator::Translator;
 /// Serves until SIGINT or SIGTERM, then lets the articles in progress end; a second signal cuts them off.
 pub(super) async fn run(args: ServeArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
     let chosen = args.model.choose(hub)?;
-    let translator = Translator::open(&chosen.model, &args.model.load_options())?;
+    let translator = Translator::open(&chosen.model, &args.model.load_options()?)?;
     let models = translator.models();
     let failed = |error: io::Error| Failure::Failed(format!("--listen {}: {error}", args.listen));
     let listener = TcpListener::bind(args.listen).await.map_err(failed)?;

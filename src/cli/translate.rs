@@ -41,7 +41,7 @@ pub(super) async fn run(args: TranslateArgs, hub: &HubArgs, quiet: bool) -> Resu
     let (summary, stats) = match engine {
         Engine::Local(chosen) => {
             progress.note(&chosen.notice.unwrap_or_default());
-            let translator = Translator::open(&chosen.model, &args.model.load_options())?;
+            let translator = Translator::open(&chosen.model, &args.model.load_options()?)?;
             let load = begun.elapsed();
             begun = Instant::now();
             let summary = if args.lines {

@@ -7,6 +7,8 @@ use crate::model::{DecoderState, Logits, Seq2Seq};
 /// Sentences that are decoded together. They join and leave at any step, and none sees the others.
 pub struct Batch<M: Seq2Seq, T> {
     state: M::State,
+    /// The rows of the state that go on, where they aren't all of them in their order.
+    kept: Option<Vec<usize>>,
     members: Vec<Member<T>>,
     logits: Logits,
 }
@@ -20,7 +22,7 @@ struct Member<T> {
 
 impl<M: Seq2Seq, T> Default for Batch<M, T> {
     fn default() -> Self {
-        Self { state: M::State::default(), members: Vec::new(), logits: Logits::default() }
+        Self { state: M::State::default(), kept: None, members: Vec::new(), logits: Logits::default() }
     }
 }
 
@@ -37,33 +39,35 @@ impl<M: Seq2Seq, T> Batch<M, T> {
 
     /// Number of hypotheses over all sentences: the rows of the next step.
     pub fn rows(&self) -> usize {
-        self.state.rows()
-    }
-
-    /// Encodes the sources of sentences that are to join.
-    pub fn encode<S: AsRef<[u32]>>(&self, model: &M, sentences: &[(S, SearchOptions)]) -> Result<M::State> {
-        let sources: Vec<&[u32]> = sentences.iter().map(|(source, _)| source.as_ref()).collect();
-        model.encode(&sources)
+        self.members.iter().map(|member| member.tokens.len()).sum()
     }
 
     /// Adds sentences whose sources are encoded, each with its search's options and a tag.
+    ///
+    /// # Errors
+    /// That of the model's state; [`Self::abandon`] is all that is left to do then.
     pub fn join(
         &mut self,
         model: &M,
         encoded: M::State,
         sentences: impl IntoIterator<Item = (SearchOptions, T)>,
-    ) {
-        self.state.append(encoded);
+    ) -> Result<()> {
         let spec = model.spec();
         self.members.extend(sentences.into_iter().map(|(options, tag)| Member {
             search: Search::new(options, spec),
             tokens: vec![spec.start],
             tag,
         }));
+        self.settle()?;
+        self.state.append(encoded)
     }
 
     /// Removes the sentences whose tag isn't wanted any more.
-    pub fn retain(&mut self, mut wanted: impl FnMut(&T) -> bool) {
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub fn retain(&mut self, mut wanted: impl FnMut(&T) -> bool) -> Result<()> {
+        self.settle()?;
         let mut rows = Vec::with_capacity(self.rows());
         let mut row = 0;
         let before = self.members.len();
@@ -76,13 +80,15 @@ impl<M: Seq2Seq, T> Batch<M, T> {
             }
             keep
         });
-        if self.members.len() < before {
-            self.state.select(&rows);
-        }
+        if self.members.len() < before { self.state.select(&rows) } else { Ok(()) }
     }
 
     /// Takes one step of every search and returns the sentences that are finished.
+    ///
+    /// # Errors
+    /// Those of the model; [`Self::abandon`] is all that is left to do then.
     pub fn step(&mut self, model: &M) -> Result<Vec<(T, Vec<Hypothesis>)>> {
+        self.settle()?;
         let tokens: Vec<u32> = self.members.iter().flat_map(|member| member.tokens.iter().copied()).collect();
         model.step(&mut self.state, &tokens, &mut self.logits)?;
         let mut finished = Vec::new();
@@ -105,14 +111,20 @@ impl<M: Seq2Seq, T> Batch<M, T> {
         self.members = going_on;
         let unchanged = rows.len() == tokens.len() && rows.iter().copied().eq(0..tokens.len());
         if !unchanged {
-            self.state.select(&rows);
+            // Not at once: if it fails, what is finished must not fail with it.
+            self.kept = Some(rows);
         }
         Ok(finished)
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.kept.take().map_or(Ok(()), |rows| self.state.select(&rows))
     }
 
     /// Empties the batch and returns the tags of what was in it.
     pub fn abandon(&mut self) -> Vec<T> {
         self.state = M::State::default();
+        self.kept = None;
         std::mem::take(&mut self.members).into_iter().map(|member| member.tag).collect()
     }
 }
@@ -132,9 +144,9 @@ pub fn generate<M: Seq2Seq>(
         let free = batch.max(1).saturating_sub(decoding.len());
         let joining: Vec<_> = waiting.by_ref().take(free).collect();
         if !joining.is_empty() {
-            let sources: Vec<_> = joining.iter().map(|(_, ids)| (ids, options.clone())).collect();
-            let encoded = decoding.encode(model, &sources)?;
-            decoding.join(model, encoded, joining.iter().map(|(index, _)| (options.clone(), *index)));
+            let sources: Vec<&[u32]> = joining.iter().map(|(_, ids)| ids.as_slice()).collect();
+            let encoded = model.encode(&sources)?;
+            decoding.join(model, encoded, joining.iter().map(|(index, _)| (options.clone(), *index)))?;
         }
         if decoding.is_empty() {
             return Ok(results);

@@ -4,17 +4,13 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use super::queue::{Load, Queue};
 use super::stats::Counters;
 use super::{EngineConfig, Inspect, Job, Queued, Translate};
-use crate::decode::{Batch, Hypothesis, SearchOptions, inspect};
+use crate::decode::{Batch, Hypothesis, inspect};
 use crate::model::Seq2Seq;
 use crate::nn::on_this_thread;
 use crate::{Error, Result};
-
-type Answer = oneshot::Sender<Result<Vec<Hypothesis>>>;
 
 /// Threads that share a step's work where they are free: more of them cost more than they bring to models of this size.
 const HELPERS: usize = 4;
@@ -68,9 +64,9 @@ pub(super) fn start<M: Seq2Seq>(
 struct Replica<M: Seq2Seq> {
     model: Arc<M>,
     queue: Arc<Queue<Queued>>,
-    /// Taken from the queue, not yet in the batch. Never more than one encoding takes.
+    /// Taken from the queue, not yet in the batch: the next that had no room in it, or what has to start again.
     waiting: VecDeque<Translate>,
-    batch: Batch<M, Answer>,
+    batch: Batch<M, Translate>,
     /// Number of replicas.
     replicas: usize,
     /// Replicas that may be busy while each has a team of threads of its own.
@@ -82,25 +78,25 @@ struct Replica<M: Seq2Seq> {
 impl<M: Seq2Seq> Replica<M> {
     fn run(&mut self) {
         while self.admit() {
-            self.batch.retain(|answer| !answer.is_closed());
-            if self.batch.is_empty() {
-                continue;
-            }
-            let rows = self.batch.rows();
-            let step = self.work(|replica| {
-                let counters = replica.counters.clone();
-                counters.decoding(rows, || replica.batch.step(&replica.model))
-            });
-            match step {
+            match self.work(Self::step) {
                 Ok(finished) => {
-                    for (answer, hypotheses) in finished {
+                    for (job, hypotheses) in finished {
                         // Whoever stopped waiting doesn't want it.
-                        let _ = answer.send(Ok(hypotheses));
+                        let _ = job.answer.send(Ok(hypotheses));
                     }
                 }
                 Err(error) => self.fail(&error),
             }
         }
+    }
+
+    fn step(&mut self) -> Result<Vec<(Translate, Vec<Hypothesis>)>> {
+        self.batch.retain(|job| !job.answer.is_closed())?;
+        if self.batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let counters = self.counters.clone();
+        counters.decoding(self.batch.rows(), || self.batch.step(&self.model))
     }
 
     /// Takes sentences from the queue into the batch, as far as there is room; waits for one if there is nothing to
@@ -119,7 +115,6 @@ impl<M: Seq2Seq> Replica<M> {
         let mut rows = self.batch.rows();
         let mut tokens = 0;
         let mut joining = Vec::new();
-        let mut answers = Vec::new();
         while joining.len() < share {
             let Some(job) = self.waiting.pop_front().or_else(|| self.next_sentence()) else { break };
             if job.answer.is_closed() {
@@ -133,11 +128,10 @@ impl<M: Seq2Seq> Replica<M> {
                 self.waiting.push_front(job);
                 break;
             }
-            answers.push(job.answer);
-            joining.push((job.source, job.options));
+            joining.push(job);
         }
         if !joining.is_empty() {
-            self.join(joining, answers);
+            self.join(joining);
         }
         true
     }
@@ -162,20 +156,50 @@ impl<M: Seq2Seq> Replica<M> {
         let _ = job.answer.send(inspection);
     }
 
-    fn join(&mut self, jobs: Vec<(Vec<u32>, SearchOptions)>, answers: Vec<Answer>) {
-        // The answers stay here until the batch has taken the sentences, so that a panic can't lose them.
-        let encoded =
-            self.work(|replica| replica.counters.encoding(|| replica.batch.encode(&replica.model, &jobs)));
+    fn join(&mut self, jobs: Vec<Translate>) {
+        // The jobs stay here until they are encoded, so that a panic can't lose them.
+        let encoded = self.work(|replica| {
+            let sources: Vec<&[u32]> = jobs.iter().map(|job| job.source.as_slice()).collect();
+            replica.counters.encoding(|| replica.model.encode(&sources))
+        });
         match encoded {
             Ok(state) => {
-                let searches = jobs.into_iter().zip(answers).map(|((_, options), answer)| (options, answer));
-                self.batch.join(&self.model, state, searches);
-            }
-            Err(error) => {
-                for answer in answers {
-                    let _ = answer.send(Err(error.clone()));
+                let searches = jobs.into_iter().map(|job| (job.options.clone(), job));
+                if let Err(error) = self.work(|replica| replica.batch.join(&replica.model, state, searches)) {
+                    self.fail(&error);
                 }
             }
+            Err(Error::OutOfMemory(_)) if !self.batch.is_empty() => {
+                self.config.max_rows = self.batch.rows();
+                self.put_back(jobs);
+            }
+            Err(Error::OutOfMemory(_)) if jobs.len() > 1 => {
+                self.config.max_encode_tokens = jobs.iter().map(|job| job.source.len()).sum::<usize>() / 2;
+                self.put_back(jobs);
+            }
+            Err(error) => refuse(jobs, &error),
+        }
+    }
+
+    /// Ends what is in flight and starts afresh: with half of it at once if it was too much for the memory, with an
+    /// error otherwise. The weights never change, so a new batch is a new replica.
+    fn fail(&mut self, error: &Error) {
+        let jobs = self.batch.abandon();
+        if matches!(error, Error::OutOfMemory(_)) && jobs.len() > 1 {
+            self.config.max_rows = jobs.iter().map(|job| job.options.beam_size).sum::<usize>() / 2;
+            self.put_back(jobs);
+        } else {
+            tracing::error!(%error, sentences = jobs.len(), "the replica failed and starts afresh");
+            refuse(jobs, error);
+        }
+    }
+
+    /// Has jobs wait again, before all others.
+    fn put_back(&mut self, jobs: Vec<Translate>) {
+        let EngineConfig { max_rows, max_encode_tokens, .. } = self.config;
+        tracing::warn!(max_rows, max_encode_tokens, "out of memory: from here on less at once");
+        for job in jobs.into_iter().rev() {
+            self.waiting.push_front(job);
         }
     }
 
@@ -185,14 +209,11 @@ impl<M: Seq2Seq> Replica<M> {
         let work = AssertUnwindSafe(|| work(self));
         flatten(catch_unwind(|| if alone { on_this_thread(work) } else { work() }))
     }
+}
 
-    /// Answers everything in flight with an error and starts afresh. The weights never change, so a new batch is a
-    /// new replica.
-    fn fail(&mut self, error: &Error) {
-        tracing::error!(%error, sentences = self.batch.len(), "the replica failed and starts afresh");
-        for answer in self.batch.abandon() {
-            let _ = answer.send(Err(error.clone()));
-        }
+fn refuse(jobs: Vec<Translate>, error: &Error) {
+    for job in jobs {
+        let _ = job.answer.send(Err(error.clone()));
     }
 }
 

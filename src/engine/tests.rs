@@ -7,6 +7,8 @@ use crate::model::{DecoderState, Logits};
 struct Copier {
     spec: ModelSpec,
     rows: Arc<AtomicUsize>,
+    /// More rows don't fit into memory.
+    room: usize,
 }
 
 const POISON: u32 = 5;
@@ -21,12 +23,14 @@ impl DecoderState for Rows {
         self.rows.len()
     }
 
-    fn select(&mut self, rows: &[usize]) {
+    fn select(&mut self, rows: &[usize]) -> Result<()> {
         self.rows = rows.iter().map(|&row| self.rows[row].clone()).collect();
+        Ok(())
     }
 
-    fn append(&mut self, other: Self) {
+    fn append(&mut self, other: Self) -> Result<()> {
         self.rows.extend(other.rows);
+        Ok(())
     }
 }
 
@@ -42,6 +46,9 @@ impl Seq2Seq for Copier {
     }
 
     fn step(&self, state: &mut Rows, _: &[u32], logits: &mut Logits) -> Result<()> {
+        if state.rows.len() > self.room {
+            return Err(Error::OutOfMemory(format!("{} rows", state.rows.len())));
+        }
         self.rows.fetch_max(state.rows.len(), Ordering::Relaxed);
         let logits = logits.start_full(state.rows.len(), self.spec.vocabulary);
         for ((source, position), row) in
@@ -58,6 +65,10 @@ impl Seq2Seq for Copier {
 }
 
 fn lane(config: &EngineConfig) -> (Lane, Arc<AtomicUsize>) {
+    lane_with_room(config, usize::MAX)
+}
+
+fn lane_with_room(config: &EngineConfig, room: usize) -> (Lane, Arc<AtomicUsize>) {
     let spec = ModelSpec {
         vocabulary: 8,
         start: 7,
@@ -69,7 +80,7 @@ fn lane(config: &EngineConfig) -> (Lane, Arc<AtomicUsize>) {
         max_target: 1 << 20,
     };
     let rows = Arc::new(AtomicUsize::new(0));
-    let engine = Engine::start(Copier { spec, rows: rows.clone() }, config).unwrap();
+    let engine = Engine::start(Copier { spec, rows: rows.clone(), room }, config).unwrap();
     (engine.lane(Priority::Interactive), rows)
 }
 
@@ -138,6 +149,18 @@ async fn a_panic_fails_what_is_in_flight_and_nothing_after_it() {
     let error = lane.translate(vec![2, POISON, 0], options(1)).await.unwrap_err();
     assert!(matches!(&error, Error::ReplicaFailed(words) if words == "poison"), "{error}");
     assert_eq!(lane.translate(vec![4, 0], options(1)).await.unwrap()[0].ids, [4, 0]);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_memory_is_decoded_in_smaller_batches() {
+    let (lane, rows) = lane_with_room(&EngineConfig::default(), 5);
+    let sentences = (0..100).map(|_| lane.translate(vec![2, 3, 4, 0], options(2)));
+    let results = futures::future::join_all(sentences).await;
+    assert!(results.into_iter().all(|result| result.unwrap()[0].ids == [2, 3, 4, 0]));
+    assert!((2..=5).contains(&rows.load(Ordering::Relaxed)));
+    let (lane, _) = lane_with_room(&EngineConfig::default(), 1);
+    let error = lane.translate(vec![2, 3, 0], options(2)).await.unwrap_err();
+    assert!(matches!(error, Error::OutOfMemory(_)), "{error}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ mod weights;
 
 pub use logits::{Logits, LogitsRow};
 pub use t5::T5;
-pub use transformer::{Transformer, TransformerState};
+pub use transformer::{PaddedState, PaddedTransformer, Transformer, TransformerState};
 pub use weights::Weights;
 pub(crate) use weights::{digest, digest_files};
 
@@ -52,10 +52,10 @@ pub trait DecoderState: Send + Default {
     fn rows(&self) -> usize;
 
     /// Replaces the rows by the ones at these indices, in that order; an index may come several times or never.
-    fn select(&mut self, rows: &[usize]);
+    fn select(&mut self, rows: &[usize]) -> Result<()>;
 
     /// Appends another state's rows.
-    fn append(&mut self, other: Self);
+    fn append(&mut self, other: Self) -> Result<()>;
 }
 
 /// What the search needs to know of a model.

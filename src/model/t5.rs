@@ -20,6 +20,7 @@ use candle_transformers::models::{quantized_t5, t5};
 
 use self::config::T5Config;
 use super::{DecoderState, Logits, ModelSpec, Seq2Seq, Weights};
+use crate::nn::Precision;
 use crate::{Error, Result};
 
 /// A T5 model.
@@ -41,23 +42,28 @@ impl T5 {
     /// vocabulary's `<unk>`.
     pub fn new(config: &[u8], config_path: &Path, weights: &Weights, unknown: Option<u32>) -> Result<Self> {
         let config = T5Config::parse(config, config_path)?;
+        // Its activations outgrow the range of `f16`.
+        let kind = match weights.precision() {
+            Precision::Tensors(DType::BF16) => DType::BF16,
+            _ => DType::F32,
+        };
         let mut tensors = HashMap::new();
         for (name, shape) in config.tensors() {
             let tensor = weights.get(config::stored_name(&name, |name| weights.contains(name)), &shape)?;
-            let tensor = tensor.to_dtype(DType::F32)?;
+            let tensor = tensor.to_dtype(kind)?;
             let tensor = match config.buckets_of(&name) {
                 Some(buckets) => buckets.spread(&tensor)?,
                 None => tensor,
             };
             tensors.insert(name, tensor);
         }
-        let tensors = VarBuilder::from_tensors(tensors, DType::F32, weights.device());
+        let tensors = VarBuilder::from_tensors(tensors, kind, weights.device());
         let network = t5::T5ForConditionalGeneration::load(tensors, &config.for_candle()?)?;
         Ok(Self {
             spec: config.spec(unknown),
             network: Network::Plain(Box::new(network)),
             device: weights.device().clone(),
-            precision: "f32".into(),
+            precision: kind.as_str().into(),
         })
     }
 
@@ -111,7 +117,7 @@ impl Seq2Seq for T5 {
         for ((row, &token), logits) in rows {
             let token = Tensor::new(&[[token]], &self.device)?;
             let output = row.network.decode(&token, &row.memory)?;
-            logits.copy_from_slice(&output.squeeze(0)?.to_vec1::<f32>()?);
+            logits.copy_from_slice(&output.squeeze(0)?.to_dtype(DType::F32)?.to_vec1::<f32>()?);
         }
         Ok(())
     }
@@ -122,12 +128,14 @@ impl DecoderState for T5State {
         self.rows.len()
     }
 
-    fn select(&mut self, rows: &[usize]) {
+    fn select(&mut self, rows: &[usize]) -> Result<()> {
         self.rows = rows.iter().map(|&row| self.rows[row].clone()).collect();
+        Ok(())
     }
 
-    fn append(&mut self, other: Self) {
+    fn append(&mut self, other: Self) -> Result<()> {
         self.rows.extend(other.rows);
+        Ok(())
     }
 }
 

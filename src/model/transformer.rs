@@ -2,6 +2,7 @@
 //! Hugging Face's `MarianMTModel` and `M2M100ForConditionalGeneration`.
 
 mod layers;
+mod padded;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use self::layers::{DecoderLayer, EncoderLayer, Entry, Loader};
+pub use self::padded::{PaddedState, PaddedTransformer};
 use super::config::{Family, TransformerConfig};
 use super::{DecoderState, Logits, ModelSpec, Seq2Seq, Weights};
 use crate::nn::{
@@ -226,7 +228,7 @@ impl DecoderState for TransformerState {
         self.rows.len()
     }
 
-    fn select(&mut self, rows: &[usize]) {
+    fn select(&mut self, rows: &[usize]) -> Result<()> {
         let mut last_use = vec![None; self.rows.len()];
         for (at, &row) in rows.iter().enumerate() {
             last_use[row] = Some(at);
@@ -240,10 +242,12 @@ impl DecoderState for TransformerState {
                 |(at, &row)| if last_use[row] == Some(at) { old[row].take() } else { old[row].clone() },
             )
             .collect();
+        Ok(())
     }
 
-    fn append(&mut self, other: Self) {
+    fn append(&mut self, other: Self) -> Result<()> {
         self.rows.extend(other.rows);
+        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ pub struct Embedding {
     table: Table,
     device: Device,
     scale: f64,
+    precision: Precision,
 }
 
 /// The embeddings `[vocabulary, features]`.
@@ -28,9 +29,10 @@ impl Embedding {
         let device = table.device().clone();
         let table = match precision {
             Precision::F32 => Table::Float(table.clone()),
+            Precision::Tensors(kind) => Table::Float(table.to_dtype(kind)?),
             Precision::Int8 => Table::Int8(Arc::new(quantize(table)?)),
         };
-        Ok(Self { table, device, scale })
+        Ok(Self { table, device, scale, precision })
     }
 
     /// Number of tokens in the table.
@@ -63,6 +65,10 @@ impl Embedding {
 
     pub(super) fn table(&self) -> &Table {
         &self.table
+    }
+
+    pub(super) fn precision(&self) -> Precision {
+        self.precision
     }
 }
 

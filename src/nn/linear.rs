@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Module, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Module, Result, Shape, Tensor};
 
 use super::embedding::{Embedding, Table};
 use super::kernels::{Activation, PackedMatrix, QuantizedMatrix, contiguous, matmul, matmul_int8};
@@ -14,6 +14,8 @@ pub enum Precision {
     F32,
     /// Products of 8-bit integers, everything else in 32-bit floating point.
     Int8,
+    /// Candle's own operations on tensors of a floating-point type, on any device.
+    Tensors(DType),
 }
 
 impl Precision {
@@ -22,6 +24,7 @@ impl Precision {
         match self {
             Self::F32 => "f32",
             Self::Int8 => "int8",
+            Self::Tensors(kind) => kind.as_str(),
         }
     }
 }
@@ -29,16 +32,23 @@ impl Precision {
 /// `y = activation(x · weightᵀ + bias)` over rows, with the weights packed once when loaded.
 pub struct Linear {
     weight: Matrix,
-    bias: Option<Vec<f32>>,
+    bias: Option<Bias>,
     /// Applied while the product is at hand.
     fused: Activation,
     /// Applied after it.
     activation: Option<candle_nn::Activation>,
 }
 
+enum Bias {
+    Numbers(Vec<f32>),
+    Tensor(Tensor),
+}
+
 enum Matrix {
     F32(PackedMatrix),
     Int8(Arc<QuantizedMatrix>),
+    /// `[inputs, outputs]`.
+    Tensor(Tensor),
 }
 
 impl Linear {
@@ -48,12 +58,20 @@ impl Linear {
         let weight = match precision {
             Precision::F32 => Matrix::F32(PackedMatrix::pack(&to_vec(weight)?, outputs, inputs)),
             Precision::Int8 => Matrix::Int8(Arc::new(quantize(weight)?)),
+            Precision::Tensors(kind) => Matrix::Tensor(weight.to_dtype(kind)?.t()?.contiguous()?),
         };
         Self::with_matrix(weight, bias)
     }
 
     fn with_matrix(weight: Matrix, bias: Option<&Tensor>) -> Result<Self> {
-        Ok(Self { weight, bias: bias.map(to_vec).transpose()?, fused: Activation::None, activation: None })
+        let bias = match (bias, &weight) {
+            (None, _) => None,
+            (Some(bias), Matrix::Tensor(weight)) => {
+                Some(Bias::Tensor(bias.to_dtype(weight.dtype())?.flatten_all()?))
+            }
+            (Some(bias), _) => Some(Bias::Numbers(to_vec(bias)?)),
+        };
+        Ok(Self { weight, bias, fused: Activation::None, activation: None })
     }
 
     /// Several layers over the same input as one: their outputs side by side.
@@ -66,6 +84,7 @@ impl Linear {
     /// The same layer with an activation function behind it.
     pub fn with_activation(self, activation: candle_nn::Activation) -> Self {
         match activation {
+            _ if matches!(self.weight, Matrix::Tensor(_)) => Self { activation: Some(activation), ..self },
             candle_nn::Activation::Relu => Self { fused: Activation::Relu, ..self },
             candle_nn::Activation::Silu | candle_nn::Activation::Swish => {
                 Self { fused: Activation::Silu, ..self }
@@ -76,32 +95,42 @@ impl Linear {
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = x.apply_op1_no_bwd(&Product(self))?;
+        let y = match &self.weight {
+            Matrix::Tensor(weight) => {
+                let y = x.matmul(weight)?;
+                match &self.bias {
+                    Some(Bias::Tensor(bias)) => y.broadcast_add(bias)?,
+                    _ => y,
+                }
+            }
+            _ => x.apply_op1_no_bwd(&Product(self))?,
+        };
         match &self.activation {
             Some(activation) => activation.forward(&y),
             None => Ok(y),
         }
     }
 
-    fn matmul(&self, input: &[f32], output: &mut [f32]) {
-        let bias = self.bias.as_deref();
+    /// The product in our own kernels.
+    fn matmul(&self, input: &[f32], output: &mut [f32]) -> Result<()> {
+        let bias = match &self.bias {
+            Some(Bias::Numbers(bias)) => Some(bias.as_slice()),
+            _ => None,
+        };
         match &self.weight {
             Matrix::F32(weight) => matmul(input, weight, bias, self.fused, output),
             Matrix::Int8(weight) => matmul_int8(input, weight, bias, self.fused, output),
+            Matrix::Tensor(_) => candle_core::bail!("a layer of tensors has no kernel"),
         }
+        Ok(())
     }
 
-    fn inputs(&self) -> usize {
+    /// Input and output features.
+    fn shape(&self) -> (usize, usize) {
         match &self.weight {
-            Matrix::F32(weight) => weight.inputs(),
-            Matrix::Int8(weight) => weight.inputs(),
-        }
-    }
-
-    fn outputs(&self) -> usize {
-        match &self.weight {
-            Matrix::F32(weight) => weight.outputs(),
-            Matrix::Int8(weight) => weight.outputs(),
+            Matrix::F32(weight) => (weight.inputs(), weight.outputs()),
+            Matrix::Int8(weight) => (weight.inputs(), weight.outputs()),
+            Matrix::Tensor(weight) => (weight.dims()[0], weight.dims()[1]),
         }
     }
 }
@@ -118,19 +147,22 @@ impl OutputProjection {
     /// A projection with the embedding's table as its weight, and `bias` `[vocabulary]`.
     pub fn tied(embedding: &Embedding, bias: Option<&Tensor>) -> Result<Self> {
         match embedding.table() {
-            Table::Float(table) => Self::new(table, bias, Precision::F32),
+            Table::Float(table) => Self::new(table, bias, embedding.precision()),
             Table::Int8(table) => Linear::with_matrix(Matrix::Int8(table.clone()), bias).map(Self),
         }
     }
 
     /// `[rows, features]` to the logits `[rows, vocabulary]`, row-major.
     pub fn forward(&self, x: &Tensor, logits: &mut [f32]) -> Result<()> {
+        if let Matrix::Tensor(_) = self.0.weight {
+            logits.copy_from_slice(&to_vec(&self.0.forward(x)?)?);
+            return Ok(());
+        }
         let (storage, layout) = x.storage_and_layout();
         let candle_core::Storage::Cpu(storage) = &*storage else {
             candle_core::bail!("logits are computed on the CPU")
         };
-        self.0.matmul(contiguous(storage, layout, "the output projection")?, logits);
-        Ok(())
+        self.0.matmul(contiguous(storage, layout, "the output projection")?, logits)
     }
 }
 
@@ -143,12 +175,13 @@ impl CustomOp1 for Product<'_> {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, inputs) = layout.shape().dims2()?;
-        if inputs != self.0.inputs() {
-            candle_core::bail!("a row of {inputs} features for a layer of {}", self.0.inputs());
+        let (expected, outputs) = self.0.shape();
+        if inputs != expected {
+            candle_core::bail!("a row of {inputs} features for a layer of {expected}");
         }
-        let mut output = vec![0.0; rows * self.0.outputs()];
-        self.0.matmul(contiguous(storage, layout, self.name())?, &mut output);
-        Ok((CpuStorage::F32(output), Shape::from((rows, self.0.outputs()))))
+        let mut output = vec![0.0; rows * outputs];
+        self.0.matmul(contiguous(storage, layout, self.name())?, &mut output)?;
+        Ok((CpuStorage::F32(output), Shape::from((rows, outputs))))
     }
 }
 

@@ -3,26 +3,38 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::kernels::{add_layer_norm, contiguous, layer_norm};
-use super::linear::to_vec;
+use super::linear::{Precision, to_vec};
 
 /// The ε of PyTorch's `LayerNorm`, which Hugging Face's translation models use.
 const EPSILON: f32 = 1e-5;
 
 /// Layer normalisation over rows, alone or fused with the residual connection before it.
-pub struct LayerNorm {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+pub struct LayerNorm(Parameters);
+
+enum Parameters {
+    Numbers { weight: Vec<f32>, bias: Vec<f32> },
+    Tensors { weight: Tensor, bias: Tensor },
 }
 
 impl LayerNorm {
     /// A layer with `weight` and `bias`, each `[features]`.
-    pub fn new(weight: &Tensor, bias: &Tensor) -> Result<Self> {
-        Ok(Self { weight: to_vec(weight)?, bias: to_vec(bias)? })
+    pub fn new(weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Self> {
+        Ok(Self(match precision {
+            Precision::Tensors(kind) => {
+                Parameters::Tensors { weight: weight.to_dtype(kind)?, bias: bias.to_dtype(kind)? }
+            }
+            _ => Parameters::Numbers { weight: to_vec(weight)?, bias: to_vec(bias)? },
+        }))
     }
 
     /// `LayerNorm(x + residual)`, all `[rows, features]`.
     pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        x.apply_op2_no_bwd(residual, &AddLayerNorm(self))
+        match &self.0 {
+            Parameters::Numbers { weight, bias } => {
+                x.apply_op2_no_bwd(residual, &AddLayerNorm { weight, bias })
+            }
+            Parameters::Tensors { .. } => self.forward_alone(&(x + residual)?),
+        }
     }
 
     /// `x + residual` and `LayerNorm(x + residual)`, all `[rows, features]`: what a pre-norm model needs.
@@ -34,11 +46,17 @@ impl LayerNorm {
 
     /// `LayerNorm(x)`, both `[rows, features]`.
     pub fn forward_alone(&self, x: &Tensor) -> Result<Tensor> {
-        x.apply_op1_no_bwd(&PlainLayerNorm(self))
+        match &self.0 {
+            Parameters::Numbers { weight, bias } => x.apply_op1_no_bwd(&PlainLayerNorm { weight, bias }),
+            Parameters::Tensors { weight, bias } => candle_nn::ops::layer_norm(x, weight, bias, EPSILON),
+        }
     }
 }
 
-struct PlainLayerNorm<'a>(&'a LayerNorm);
+struct PlainLayerNorm<'a> {
+    weight: &'a [f32],
+    bias: &'a [f32],
+}
 
 impl CustomOp1 for PlainLayerNorm<'_> {
     fn name(&self) -> &'static str {
@@ -47,12 +65,15 @@ impl CustomOp1 for PlainLayerNorm<'_> {
 
     fn cpu_fwd(&self, x: &CpuStorage, x_at: &Layout) -> Result<(CpuStorage, Shape)> {
         let mut output = contiguous(x, x_at, self.name())?.to_vec();
-        layer_norm(&mut output, &self.0.weight, &self.0.bias, EPSILON);
+        layer_norm(&mut output, self.weight, self.bias, EPSILON);
         Ok((CpuStorage::F32(output), x_at.shape().clone()))
     }
 }
 
-struct AddLayerNorm<'a>(&'a LayerNorm);
+struct AddLayerNorm<'a> {
+    weight: &'a [f32],
+    bias: &'a [f32],
+}
 
 impl CustomOp2 for AddLayerNorm<'_> {
     fn name(&self) -> &'static str {
@@ -68,7 +89,7 @@ impl CustomOp2 for AddLayerNorm<'_> {
     ) -> Result<(CpuStorage, Shape)> {
         let (x, y) = (contiguous(x, x_at, self.name())?, contiguous(y, y_at, self.name())?);
         let mut output = Vec::with_capacity(x.len());
-        add_layer_norm(x, y, &self.0.weight, &self.0.bias, EPSILON, &mut output);
+        add_layer_norm(x, y, self.weight, self.bias, EPSILON, &mut output);
         Ok((CpuStorage::F32(output), x_at.shape().clone()))
     }
 }

@@ -19,8 +19,8 @@ use crate::translation::{
 };
 use crate::{Error, Result};
 
-pub use loaded::LoadOptions;
 use loaded::LoadedModel;
+pub use loaded::{LoadOptions, PrecisionChoice};
 use sentence::{Request, SentenceTranslation, is_foreign, translate_sentence};
 
 /// Sentences of one article that are under way at once: enough to fill a batch, few enough that an article which

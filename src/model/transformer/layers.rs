@@ -192,7 +192,8 @@ impl<'a> Loader<'a> {
         };
         let features = self.config.d_model;
         let weight = self.weights.get(&format!("{name}.weight"), &[features])?;
-        Ok(LayerNorm::new(&weight, &self.weights.get(&format!("{name}.bias"), &[features])?)?)
+        let bias = self.weights.get(&format!("{name}.bias"), &[features])?;
+        Ok(LayerNorm::new(&weight, &bias, self.weights.precision())?)
     }
 
     fn square(&self, layer: usize, name: &str) -> Result<Linear> {

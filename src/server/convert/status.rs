@@ -18,7 +18,7 @@ impl From<Error> for Status {
             Error::InvalidArgument { .. } => Code::InvalidArgument,
             Error::UnknownModel { .. } => Code::NotFound,
             Error::ModelFile { .. } | Error::Hub { .. } => Code::FailedPrecondition,
-            Error::Overloaded(_) => Code::ResourceExhausted,
+            Error::Overloaded(_) | Error::OutOfMemory(_) => Code::ResourceExhausted,
             Error::ReplicaFailed(_) | Error::ShuttingDown | Error::Connect { .. } => Code::Unavailable,
             Error::Inference(_) | Error::Io { .. } | Error::Serve(_) => Code::Internal,
             // A server that asks another one hands on its answer.

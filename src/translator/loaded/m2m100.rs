@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use candle_core::Device;
-
-use super::{LoadOptions, Parts, read};
-use crate::engine::Engine;
+use super::{LoadOptions, Parts, read, start};
 use crate::hub::Card;
 use crate::model::{Transformer, Weights};
 use crate::tokenizer::{LanguagePair, M2m100Tokenizer, NllbTokenizer, Tokenizer};
@@ -20,14 +17,14 @@ pub(super) fn open(folder: &Path, card: &Card, options: &LoadOptions) -> Result<
     let path = folder.join(CONFIG);
     let config = read(&path, REMEDY)?;
     let Vocabulary { tokenizer, size, unknown, forced_first } = vocabulary(folder, &config, card)?;
-    let weights = Weights::of_folder(folder, &Device::Cpu)?.with_precision(options.precision);
+    let weights = Weights::of_folder(folder, &options.device)?.with_precision(options.precision);
     let digest = weights.digest()?;
     let model = Transformer::m2m100(&config, &path, &weights, Some(unknown))?.with_forced_first(forced_first);
     model.check_vocabulary(size, size).map_err(|problem| {
         let remedy = "check that the tokenizer's files and config.json belong to the same model";
         Error::model_file(folder, problem, remedy)
     })?;
-    let engine = Engine::start(model, &options.engine)?;
+    let engine = start(model, options)?;
     Ok(Parts { family: "m2m100", digest, precision: options.precision.name().into(), tokenizer, engine })
 }
 

@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use candle_core::Device;
-
-use super::{LoadOptions, Parts, read};
-use crate::engine::Engine;
+use super::{LoadOptions, Parts, read, start};
 use crate::hub::{BUILT_IN_FILES, Card};
 use crate::model::{Transformer, Weights, digest};
 use crate::tokenizer::{MarianFiles, MarianTokenizer};
@@ -26,7 +23,7 @@ pub(super) fn built_in(options: &LoadOptions) -> Result<(Parts, Card)> {
         config: None,
         folder,
     })?;
-    let weights = Weights::builtin(files.weights, &folder.join(WEIGHTS), &Device::Cpu)?;
+    let weights = Weights::builtin(files.weights, &folder.join(WEIGHTS), &options.device)?;
     let parts = parts(files.config, folder, weights, digest(files.weights), tokenizer, options)?;
     Ok((parts, Card::parse(files.card, &folder.join("card.json"))?))
 }
@@ -37,7 +34,7 @@ pub(super) fn open(folder: &Path, options: &LoadOptions) -> Result<Parts> {
     let remedy =
         "a Marian folder has config.json, model.safetensors or pytorch_model.bin, source.spm and vocab.json";
     let config = read(&folder.join(CONFIG), remedy)?;
-    let weights = Weights::of_folder(folder, &Device::Cpu)?;
+    let weights = Weights::of_folder(folder, &options.device)?;
     let digest = weights.digest()?;
     parts(&config, folder, weights, digest, tokenizer, options)
 }
@@ -58,7 +55,7 @@ fn parts(
             Error::model_file(folder.join("vocab.json"), problem, remedy)
         },
     )?;
-    let engine = Engine::start(model, &options.engine)?;
+    let engine = start(model, options)?;
     let precision = options.precision.name().to_owned();
     Ok(Parts { family: "marian", digest, precision, tokenizer: Box::new(tokenizer), engine })
 }

@@ -3,6 +3,7 @@
 
 mod m2m100;
 mod marian;
+mod options;
 mod t5;
 
 use std::path::Path;
@@ -10,27 +11,13 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::Engine;
 use crate::hub::{Card, ModelChoice};
-use crate::model::ModelInfo;
+use crate::model::{ModelInfo, PaddedTransformer, Transformer};
 use crate::nn::Precision;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
-
-/// How a model is loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadOptions {
-    /// How its engine works.
-    pub engine: EngineConfig,
-    /// What it computes in.
-    pub precision: Precision,
-}
-
-impl Default for LoadOptions {
-    fn default() -> Self {
-        Self { engine: EngineConfig::default(), precision: Precision::Int8 }
-    }
-}
+pub use options::{LoadOptions, PrecisionChoice};
 
 /// A model that is ready to translate.
 pub(super) struct LoadedModel {
@@ -83,6 +70,17 @@ struct Parts {
     precision: String,
     tokenizer: Box<dyn Tokenizer>,
     engine: Engine,
+}
+
+/// Starts the engine of a transformer: with our own kernels, or with candle's operations on the device.
+fn start(model: Transformer, options: &LoadOptions) -> Result<Engine> {
+    match options.precision {
+        Precision::Tensors(_) => {
+            let model = PaddedTransformer::new(model, options.precision, &options.device)?;
+            Engine::start(model, &options.engine)
+        }
+        Precision::F32 | Precision::Int8 => Engine::start(model, &options.engine),
+    }
 }
 
 /// The families that can be loaded.

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
-
 use super::{LoadOptions, Parts, read};
 use crate::engine::Engine;
 use crate::model::{Seq2Seq, T5, Weights, digest_files};
@@ -22,11 +20,11 @@ pub(super) fn open(folder: &Path, target: &str, options: &LoadOptions) -> Result
     let quantized = gguf(folder)?;
     let (model, digest) = if let Some(path) = &quantized {
         (
-            T5::quantized(&config, &config_path, path, unknown, &Device::Cpu)?,
+            T5::quantized(&config, &config_path, path, unknown, &options.device)?,
             digest_files(std::slice::from_ref(path))?,
         )
     } else {
-        let weights = Weights::of_folder(folder, &Device::Cpu)?;
+        let weights = Weights::of_folder(folder, &options.device)?.with_precision(options.precision);
         (T5::new(&config, &config_path, &weights, unknown)?, weights.digest()?)
     };
     check_vocabulary(folder, tokenizer.vocabulary(), model.spec().vocabulary)?;
