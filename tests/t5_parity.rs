@@ -4,9 +4,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
+use candle_core::quantized::gguf_file::{self, Value};
+use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
 use futures::StreamExt;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use tarjoman::decode::{Hypothesis, SearchOptions, generate};
 use tarjoman::hub::ModelChoice;
 use tarjoman::model::{Logits, Seq2Seq, T5, Weights};
@@ -109,12 +112,39 @@ fn a_gguf_file_that_is_cut_or_another_models_is_refused_with_its_name() {
         let error = quantized(&path).err().unwrap().to_string();
         assert!(error.contains("model.gguf"), "{error}");
     }
+    for value in [Value::U8(0), Value::I16(0), Value::U32(0)] {
+        let mut file = std::fs::File::create(&path).unwrap();
+        gguf_file::write(&mut file, &[("general.alignment", &value)], &[]).unwrap();
+        let error = quantized(&path).err().unwrap().to_string();
+        assert!(error.contains("alignment"), "{error}");
+    }
     let tensor =
         QTensor::quantize(&Tensor::zeros((4, 32), DType::F32, &Device::Cpu).unwrap(), GgmlDType::F32);
     let mut file = std::fs::File::create(&path).unwrap();
     gguf_file::write(&mut file, &[], &[("shared.weight", &tensor.unwrap())]).unwrap();
     let error = quantized(&path).err().unwrap().to_string();
     assert!(error.contains("model.gguf") && error.contains("shared.weight"), "{error}");
+}
+
+#[test]
+fn no_damage_to_a_gguf_file_makes_it_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    write_gguf(&path, GgmlDType::Q8_0, false);
+    let whole = std::fs::read(&path).unwrap();
+    let place = (0..6000usize, prop_oneof![any::<u8>(), Just(0), Just(0xFF)], 1..9usize);
+    let mut runner = TestRunner::new(Config { cases: 400, ..Config::default() });
+    runner
+        .run(&prop::collection::vec(place, 1..4), |places| {
+            let mut damaged = whole.clone();
+            for (at, byte, count) in places {
+                damaged[at..at + count].fill(byte);
+            }
+            std::fs::write(&path, damaged).unwrap();
+            let _ = quantized(&path);
+            Ok(())
+        })
+        .unwrap();
 }
 
 #[test]

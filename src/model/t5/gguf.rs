@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{BufReader, Cursor};
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use candle_core::Device;
@@ -15,6 +15,9 @@ use candle_transformers::quantized_var_builder::VarBuilder;
 use super::config::{self, T5Config};
 use crate::{Error, Result};
 
+/// Bytes in which what a file says of itself ends, by far.
+const LONGEST_HEAD: u64 = 1 << 26;
+
 /// The tensors that a configuration promises, as candle's quantised T5 takes them, and the type of most of them.
 ///
 /// candle takes nothing but a GGUF file, and the tables of distances have to be others than the file's, so a second file
@@ -24,6 +27,13 @@ pub(super) fn open(path: &Path, config: &T5Config, device: &Device) -> Result<(V
         Error::model_file(path, format!("isn't a readable GGUF file ({error})"), "fetch the model again")
     };
     let mut file = BufReader::new(File::open(path).map_err(|error| unreadable(&error))?);
+    let mut head = Vec::new();
+    (&mut file).take(LONGEST_HEAD).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
+    if is_aligned_to_nothing(&head) {
+        return Err(unreadable(&"its alignment is 0"));
+    }
+    drop(head);
+    file.rewind().map_err(|error| unreadable(&error))?;
     let content = Content::read(&mut file).map_err(|error| unreadable(&error))?;
     let mut tensors: Vec<(String, QTensor)> = Vec::new();
     for (name, shape) in config.tensors() {
@@ -50,6 +60,22 @@ pub(super) fn open(path: &Path, config: &T5Config, device: &Device) -> Result<(V
     gguf_file::write(&mut second, &[], &references)?;
     drop(tensors);
     Ok((VarBuilder::from_gguf_buffer(second.get_ref(), device)?, precision))
+}
+
+/// Whether a file says that its tensors start at multiples of 0, by which candle divides without looking.
+fn is_aligned_to_nothing(head: &[u8]) -> bool {
+    const KEY: &[u8] = b"general.alignment";
+    head.windows(KEY.len()).enumerate().filter(|(_, window)| *window == KEY).any(|(at, _)| {
+        let value = &head[at + KEY.len()..];
+        // The value's type, then the value: in one byte, in two or in four.
+        let size = match value.first_chunk().map(|kind| u32::from_le_bytes(*kind)) {
+            Some(0 | 1) => 1,
+            Some(2 | 3) => 2,
+            Some(4 | 5) => 4,
+            _ => return false,
+        };
+        value.get(4..4 + size).is_some_and(|value| value.iter().all(|&byte| byte == 0))
+    })
 }
 
 /// A tensor by any of its names.
