@@ -5,8 +5,11 @@ use std::time::Duration;
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
 use tokio::sync::oneshot;
-use tonic::Status;
-use tonic::transport::{Channel, Endpoint};
+use tonic::metadata::AsciiMetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Request, Status};
 
 use crate::error::with_causes;
 use crate::model::ModelInfo;
@@ -29,7 +32,31 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 /// A connection to a server. Cheap to clone; clones share the connection, which mends itself after a failure.
 #[derive(Debug, Clone)]
 pub struct Client {
-    service: TranslationServiceClient<Channel>,
+    service: TranslationServiceClient<InterceptedService<Channel, Bearer>>,
+}
+
+/// How to get into a server that doesn't let everyone in. PEM everywhere.
+#[derive(Clone, Default)]
+pub struct Access {
+    /// The API key.
+    pub key: Option<String>,
+    /// The certificate of the server's authority; the system's authorities count without it.
+    pub server_ca: Option<Vec<u8>>,
+    /// The client's own certificate and its private key.
+    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Adds the API key to every call.
+#[derive(Debug, Clone, Default)]
+struct Bearer(Option<AsciiMetadataValue>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Bearer(Some(key)) = self {
+            request.metadata_mut().insert("authorization", key.clone());
+        }
+        Ok(request)
+    }
 }
 
 /// An article of many, with the caller's own name for it.
@@ -51,17 +78,32 @@ pub struct NamedEvent {
 }
 
 impl Client {
-    /// Connects to the server at `url`, such as `http://127.0.0.1:50051`; the `http://` may be left out.
+    /// Connects to the server at `url`, such as `http://127.0.0.1:50051` or `https://translate.example:443`; the
+    /// `http://` may be left out.
     ///
     /// # Errors
     /// [`Error::Connect`] when `url` can't be used or nothing answers there.
     pub async fn connect(url: &str) -> Result<Self> {
+        Self::connect_with(url, &Access::default()).await
+    }
+
+    /// Connects to the server at `url` as one whom it lets in.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when `url` or `access` can't be used or nothing answers there.
+    pub async fn connect_with(url: &str, access: &Access) -> Result<Self> {
         let failed = |problem: String| Error::Connect { url: url.to_owned(), problem };
+        let because = |words: &str, error: &dyn std::error::Error| failed(with_causes(words, error));
         let address = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let endpoint = Endpoint::from_shared(address)
-            .map_err(|error| failed(with_causes("it isn't a URL such as http://host:50051", &error)))?;
-        if endpoint.uri().scheme_str() != Some("http") {
-            return Err(failed("only http:// is supported".into()));
+        let mut endpoint = Endpoint::from_shared(address)
+            .map_err(|error| because("it isn't a URL such as http://host:50051", &error))?;
+        match endpoint.uri().scheme_str() {
+            Some("http") => {}
+            Some("https") => {
+                endpoint =
+                    endpoint.tls_config(access.tls()).map_err(|error| because("no encryption", &error))?;
+            }
+            _ => return Err(failed("only http:// and https:// are supported".into())),
         }
         let channel = endpoint
             .connect_timeout(CONNECT_TIMEOUT)
@@ -70,8 +112,9 @@ impl Client {
             .keep_alive_timeout(KEEPALIVE.1)
             .connect()
             .await
-            .map_err(|error| failed(with_causes("no server answers", &error)))?;
-        let service = TranslationServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES);
+            .map_err(|error| because("no server answers", &error))?;
+        let service = TranslationServiceClient::with_interceptor(channel, access.bearer().map_err(failed)?)
+            .max_decoding_message_size(MAX_ANSWER_BYTES);
         Ok(Self { service })
     }
 
@@ -140,6 +183,30 @@ impl Client {
     }
 }
 
+impl Access {
+    fn tls(&self) -> ClientTlsConfig {
+        let tls = match &self.server_ca {
+            Some(authority) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority)),
+            None => ClientTlsConfig::new().with_native_roots(),
+        };
+        match &self.identity {
+            Some((certificate, key)) => tls.identity(Identity::from_pem(certificate, key)),
+            None => tls,
+        }
+    }
+
+    fn bearer(&self) -> Result<Bearer, String> {
+        let header = self.key.as_ref().map(|key| {
+            // What is wrong with it isn't shown, as that would show the key.
+            let mut value = AsciiMetadataValue::try_from(format!("Bearer {key}"))
+                .map_err(|_| "the API key has characters that no key has".to_owned())?;
+            value.set_sensitive(true);
+            Ok::<_, String>(value)
+        });
+        Ok(Bearer(header.transpose()?))
+    }
+}
+
 fn article(text: String, options: &TranslateOptions) -> TranslateArticleRequest {
     let options = Some(convert::options_message(options));
     TranslateArticleRequest { text, mime_type: String::new(), options }
@@ -203,7 +270,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_url_that_cannot_be_used_is_named() {
-        for url in ["", "http://", "https://localhost:1", "ftp://localhost", "a b"] {
+        for url in ["", "http://", "ftp://localhost", "a b"] {
             match Client::connect(url).await {
                 Err(Error::Connect { url: named, .. }) => assert_eq!(named, url),
                 other => panic!("{url:?}: {other:?}"),

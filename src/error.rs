@@ -1,6 +1,7 @@
 //! The library's one error type. `server/convert` alone maps it to gRPC status codes.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Anything that can go wrong between an article and its translation.
 ///
@@ -46,9 +47,33 @@ pub enum Error {
         /// What the user can do about it.
         remedy: String,
     },
-    /// The queue is full; the caller may try again later.
-    #[error("the service is overloaded: {0}; try again later")]
-    Overloaded(String),
+    /// There is no room for the work now.
+    #[error("{problem}; try again in {} s", retry_after.as_secs_f64().ceil())]
+    Overloaded {
+        /// What there is no room in.
+        problem: String,
+        /// When there probably will be.
+        retry_after: Duration,
+    },
+    /// The call has no valid key.
+    #[error("authorization: {0}")]
+    Unauthenticated(&'static str),
+    /// The call's deadline has passed, or the other side let its time pass.
+    #[error("the call was ended: {0}")]
+    Expired(&'static str),
+    /// The model isn't loaded yet.
+    #[error("the model is being loaded; try again in a moment")]
+    Starting,
+    /// The configuration can't be used.
+    #[error("{place}: {problem}; {remedy}")]
+    Config {
+        /// The key with the file, variable or flag that sets it, or the file.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What the user can do about it.
+        remedy: String,
+    },
     /// The model failed on a computation that should have worked.
     #[error("inference failed: {0}")]
     Inference(String),

@@ -15,12 +15,14 @@
 //! - [`review`]: integrity checks and the retry ladder
 //! - [`options`] and [`translation`]: what a caller asks for and gets
 //! - [`translator`]: the whole way
+//! - [`config`]: what a service can be told, and where each value comes from
 //! - [`server`] and [`client`]: the gRPC service
 //! - [`cli`]: the command line
 
 pub mod article;
 pub mod cli;
 pub mod client;
+pub mod config;
 pub mod decode;
 pub mod engine;
 pub mod error;

@@ -1,10 +1,13 @@
 //! The arguments, as clap reads them.
 
-use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::failure::Failure;
+use crate::client::Access;
+use crate::config::Layers;
 use crate::engine::EngineConfig;
 use crate::hub::{Chosen, HubSettings, Store};
 use crate::options::TranslateOptions;
@@ -79,6 +82,9 @@ pub(super) enum Command {
     /// See which models there are, fetch them, check them, remove them.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Make API keys for a service's clients.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Print a shell's completion script.
     Completions {
         /// The shell.
@@ -140,6 +146,8 @@ pub(super) struct TranslateArgs {
     #[arg(long, value_name = "URL", conflicts_with_all = ["device", "threads", "replicas", "lines", "allow_unknown"])]
     pub(super) server: Option<String>,
     #[command(flatten)]
+    pub(super) access: AccessArgs,
+    #[command(flatten)]
     pub(super) model: ModelArgs,
     #[command(flatten)]
     pub(super) options: OptionArgs,
@@ -149,6 +157,43 @@ pub(super) struct TranslateArgs {
     /// End with exit code 3 if a sentence is flagged.
     #[arg(long)]
     pub(super) strict: bool,
+}
+
+/// How to get into a server.
+#[derive(Debug, Args)]
+pub(super) struct AccessArgs {
+    /// A file with the API key for --server; without it, `TARJOMAN_API_KEY` has it, if one is needed.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) api_key_file: Option<PathBuf>,
+    /// The PEM file of the authority of an https:// server's certificate; without it, the system's authorities count.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) server_ca: Option<PathBuf>,
+    /// The PEM file of this client's certificate, for a server that wants one.
+    #[arg(long, value_name = "FILE", requires_all = ["server", "client_key"])]
+    pub(super) client_certificate: Option<PathBuf>,
+    /// The PEM file of the certificate's private key.
+    #[arg(long, value_name = "FILE", requires_all = ["server", "client_certificate"])]
+    pub(super) client_key: Option<PathBuf>,
+}
+
+impl AccessArgs {
+    /// Reads the files, and the environment where the key isn't in one.
+    pub(super) fn read(&self) -> Result<Access, Failure> {
+        let read = |path: &PathBuf| std::fs::read(path).map_err(|error| Failure::file(path, &error));
+        let key = match &self.api_key_file {
+            Some(path) => Some(std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?),
+            None => std::env::var("TARJOMAN_API_KEY").ok(),
+        };
+        let identity = match (&self.client_certificate, &self.client_key) {
+            (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+            _ => None,
+        };
+        Ok(Access {
+            key: key.map(|key| key.trim().to_owned()),
+            server_ca: self.server_ca.as_ref().map(read).transpose()?,
+            identity,
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -280,13 +325,102 @@ impl OptionArgs {
     }
 }
 
-#[derive(Debug, Args)]
+/// A flag that sets something is text here: its setting says what it may be.
+#[derive(Debug, Clone, Args)]
 pub(super) struct ServeArgs {
-    /// The address to listen on; port 0 takes a free one. Standard error tells which, as `listening on ADDRESS`.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50051")]
-    pub(super) listen: SocketAddr,
-    #[command(flatten)]
-    pub(super) model: ModelArgs,
+    /// A TOML file of settings. `deploy/tarjoman.example.toml` has them all. Flags go before the environment
+    /// (`TARJOMAN_LIMITS_CONNECTIONS` for `limits.connections`), and that before the file.
+    #[arg(long, value_name = "FILE", env = "TARJOMAN_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// Print every setting and where it comes from, as a file that --config takes, and end.
+    #[arg(long)]
+    pub(super) print_config: bool,
+    /// The address to listen on, 127.0.0.1:50051 unless set; port 0 takes a free one. Standard error tells which, as
+    /// `listening on ADDRESS`, once the model is loaded.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Let other machines in without encryption.
+    #[arg(long)]
+    insecure: bool,
+    /// The model: a name from `tarjoman models list`, a Hugging Face repository that was fetched (OWNER/NAME), or the
+    /// path of a model's folder. Without it, the best model in the store.
+    #[arg(long, value_name = "NAME|PATH")]
+    model: Option<String>,
+    /// What the model computes in.
+    #[arg(long)]
+    precision: Option<String>,
+    /// Where it computes: a GPU if there is one (`auto`), `cpu`, `cuda`, or `cuda:N` for the GPU of that number.
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// Threads that compute; 0 is one for each core.
+    #[arg(long, value_name = "N")]
+    threads: Option<String>,
+    /// Batches that are decoded beside each other; 0 is one for each thread.
+    #[arg(long, value_name = "N")]
+    replicas: Option<String>,
+    /// The address of the page /metrics for Prometheus.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_listen: Option<String>,
+    /// The form of the log: `human` or `json`.
+    #[arg(long, value_name = "FORM")]
+    log_format: Option<String>,
+    /// Set anything, such as `limits.connections=10`; may be given more than once.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl ServeArgs {
+    /// The defaults, the file, the environment and the flags, in this order.
+    pub(super) fn layers(&self) -> Result<Layers, Failure> {
+        let mut layers = Layers::defaults()?;
+        if let Some(path) = &self.config {
+            layers.file(path)?;
+        }
+        // A variable that isn't UTF-8 sets nothing of ours.
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        layers.environment(variables)?;
+        let insecure = self.insecure.then(|| "true".to_owned());
+        for (flag, key, text) in [
+            ("--listen", "server.listen", &self.listen),
+            ("--insecure", "server.insecure", &insecure),
+            ("--model", "model.name", &self.model),
+            ("--precision", "model.precision", &self.precision),
+            ("--device", "model.device", &self.device),
+            ("--threads", "model.threads", &self.threads),
+            ("--replicas", "model.replicas", &self.replicas),
+            ("--metrics-listen", "metrics.listen", &self.metrics_listen),
+            ("--log-format", "log.format", &self.log_format),
+        ] {
+            if let Some(text) = text {
+                layers.flag(flag, key, text)?;
+            }
+        }
+        for set in &self.set {
+            let (key, text) =
+                set.split_once('=').ok_or_else(|| Failure::Usage(format!("--set {set}: write KEY=VALUE")))?;
+            layers.flag("--set", key.trim(), text)?;
+        }
+        Ok(layers)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// Make a key for a client.
+    ///
+    /// Standard output has two lines: the key, which is told only this once and goes to the client, and the line for
+    /// the service's file of keys (`auth.keys_file`), which can't be turned back into the key.
+    New {
+        /// The client's name in the service's log: 1 to 64 of a to z, A to Z, 0 to 9, '.', '_' and '-'.
+        name: String,
+        /// Requests that it may send a minute; articles of a stream count one by one.
+        #[arg(long, value_name = "N")]
+        requests: Option<NonZeroU32>,
+        /// Source characters that it may send a minute.
+        #[arg(long, value_name = "N")]
+        characters: Option<NonZeroU32>,
+    },
 }
 
 #[derive(Debug, Args)]

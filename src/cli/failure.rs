@@ -46,8 +46,11 @@ const FLAGS: [(&str, &str); 8] = [
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let Error::InvalidArgument { field, problem, remedy } = error else {
-            return Self::Failed(error.to_string());
+        let (field, problem, remedy) = match error {
+            Error::InvalidArgument { field, problem, remedy } => (field, problem, remedy),
+            // Trying again won't help, which a service's manager tells by the exit code.
+            Error::Config { .. } => return Self::Usage(error.to_string()),
+            _ => return Self::Failed(error.to_string()),
         };
         // Its words name fields of the interface, which whoever typed the arguments has never seen.
         let words = format!("{field}: {problem}; {remedy}").replace("options.", "");

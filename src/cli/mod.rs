@@ -1,7 +1,7 @@
 //! The command line: its arguments, one file for each command, and what they share.
 //!
 //! - `args`: the arguments, as clap reads them
-//! - `translate`, `lines`, `serve`, `split`, `evaluate`, `models`, `completions`: the commands
+//! - `translate`, `lines`, `serve`, `split`, `evaluate`, `models`, `keys`, `completions`: the commands
 //! - `downloads`: what is told of a download
 //! - `input`, `output`, `format`: what is read and what is written
 //! - `progress`, `stats`: what is told of a translation
@@ -14,6 +14,7 @@ mod evaluate;
 mod failure;
 mod format;
 mod input;
+mod keys;
 mod lines;
 mod models;
 mod output;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::config::LogFormat;
 use args::{Command, HubArgs, Invocation, Verbosity};
 use failure::{Failure, Outcome, tell};
 
@@ -34,8 +36,7 @@ use failure::{Failure, Outcome, tell};
 /// usage, 3 translated but some sentences flagged (only with `--strict`).
 pub fn run() -> ExitCode {
     let Invocation { command, verbosity, hub } = Invocation::parse();
-    crate::telemetry::start(log_filter(verbosity));
-    match dispatch(command, &hub, verbosity.quiet) {
+    match dispatch(command, verbosity, &hub) {
         Ok(Outcome::Done) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Ok(Outcome::Flagged) => ExitCode::from(3),
         Err(Failure::Usage(problem)) => {
@@ -49,13 +50,20 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch(command: Command, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
+fn dispatch(command: Command, verbosity: Verbosity, hub: &HubArgs) -> Result<Outcome, Failure> {
+    let quiet = verbosity.quiet;
+    let filter = log_filter(verbosity);
+    if !matches!(command, Command::Serve(_)) {
+        // A service's log has the form that its settings say.
+        crate::telemetry::start(filter, LogFormat::Human);
+    }
     match command {
         Command::Translate(args) => runtime()?.block_on(translate::run(args, hub, quiet)),
-        Command::Serve(args) => runtime()?.block_on(serve::run(args, hub, quiet)),
+        Command::Serve(args) => serve::run(args, hub, filter, quiet),
         Command::Evaluate(args) => runtime()?.block_on(evaluate::run(args, hub, quiet)),
         Command::Split(args) => split::run(&args),
         Command::Models(command) => runtime()?.block_on(models::run(command, &hub.settings()?, quiet)),
+        Command::Keys(command) => keys::run(&command),
         Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -56,7 +56,8 @@ pub(super) async fn run(args: TranslateArgs, hub: &HubArgs, quiet: bool) -> Resu
         }
         Engine::Server(url) => {
             options.model.clone_from(&args.model.model);
-            let events = Client::connect(url).await?.translate(text, &options).await?;
+            let events =
+                Client::connect_with(url, &args.access.read()?).await?.translate(text, &options).await?;
             let summary = write(events, args.format, output.writer(), &progress).await?;
             let stats = Stats::new(&summary, None, begun.elapsed(), None);
             (summary, stats)

@@ -1,19 +1,24 @@
 //! An article's events as a stream, and the articles of one `TranslateArticles` call.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, SelectAll};
 use futures::{Stream, StreamExt};
+use tokio::time::{Instant, sleep};
 use tonic::{Status, Streaming};
-use tracing::Span;
+use tracing::{Instrument, Span};
 
-use super::admission::{Admission, Call, Permit};
+use super::admission::{Call, Permit};
+use super::calls::Caller;
 use super::convert::{self, ArticleRequest};
+use super::metrics::{Metrics, Outcome, Stage};
+use super::service::Service;
+use crate::article::paragraphs::paragraphs;
 use crate::proto::{TranslateArticlesRequest, TranslateArticlesResponse};
-use crate::translation::Event;
-use crate::translator::Translator;
+use crate::translation::{Event, TranslatedParagraph};
 use crate::{Error, Result};
 
 /// How many articles of one `TranslateArticles` stream are translated at once. Enough to keep a batch filled across
@@ -26,7 +31,10 @@ pub(super) struct ArticleStream {
     events: BoxStream<'static, Result<Event>>,
     progress: Progress,
     span: Span,
-    _permit: Permit,
+    permit: Permit,
+    /// Characters admitted and bytes of text, by which the former are given back as paragraphs are done.
+    size: (usize, usize),
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,28 +44,64 @@ enum Progress {
 }
 
 impl ArticleStream {
-    /// Starts to translate `article`.
+    /// Starts to translate `article` on behalf of `caller`, whose message it was.
     pub(super) async fn start(
-        translator: &Translator,
+        service: &Service,
+        caller: &Caller,
         article: ArticleRequest,
         permit: Permit,
     ) -> Result<Self> {
-        let translator = translator.clone();
+        let translator = service.translator()?.clone();
         let span = Span::current();
-        tracing::debug!(bytes = article.text.len(), "article accepted");
+        let ArticleRequest { text, options } = article;
+        tracing::debug!(bytes = text.len(), "article accepted");
+        if service.log_texts() {
+            tracing::info!(text, "article text");
+        }
+        caller.received.release();
+        let size = (permit.characters(), text.len());
+        let longest = service.limits().paragraph_bytes;
+        let begun = Instant::now();
         // A text of many megabytes is cut into sentences here, which other calls shouldn't wait for.
         let started = tokio::task::spawn_blocking({
-            let span = span.clone();
+            let span = tracing::debug_span!("split");
             move || {
-                span.in_scope(|| translator.translate(article.text, article.options)).map(StreamExt::boxed)
+                span.in_scope(|| {
+                    check_paragraphs(&text, longest)?;
+                    Ok(translator.translate(text, options)?.boxed())
+                })
             }
         });
         let events = match started.await {
-            Ok(started) => started.inspect_err(|error| tracing::info!(%error, "article refused"))?,
+            Ok(started) => started.inspect_err(log_refusal)?,
             Err(error) => return Err(Error::Inference(format!("preparing the article failed: {error}"))),
         };
-        Ok(Self { events, progress: Progress::Running, span, _permit: permit })
+        let metrics = Arc::clone(service.metrics());
+        metrics.stage(Stage::Split, begun.elapsed());
+        Ok(Self { events, progress: Progress::Running, span, permit, size, metrics })
     }
+
+    fn translated(&mut self, paragraph: &TranslatedParagraph) {
+        let bytes = paragraph.source_span.end - paragraph.source_span.start;
+        let (characters, of) = self.size;
+        self.permit.done(characters.saturating_mul(bytes) / of);
+        self.metrics.paragraph(paragraph);
+    }
+}
+
+fn log_refusal(error: &Error) {
+    // As short as the client gets it: an error may quote what the client sent.
+    tracing::info!(error = Status::from(error.clone()).message(), "article refused");
+}
+
+fn check_paragraphs(text: &str, longest: usize) -> Result<()> {
+    let too_long = paragraphs(text).into_iter().zip(1..).find(|(span, _)| span.end - span.start > longest);
+    too_long.map_or(Ok(()), |(span, number)| {
+        let bytes = span.end - span.start;
+        let problem =
+            format!("paragraph {number} has {bytes} bytes, more than the {longest} that the service takes");
+        Err(Error::invalid("text", problem, "break it into several lines"))
+    })
 }
 
 impl Stream for ArticleStream {
@@ -65,22 +109,37 @@ impl Stream for ArticleStream {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let _entered = this.span.enter();
+        let span = this.span.clone();
+        let _entered = span.enter();
         if this.progress == Progress::Over {
             return Poll::Ready(None);
         }
         let event = ready!(this.events.poll_next_unpin(context));
         match &event {
-            Some(Ok(Event::Start(_) | Event::Paragraph(_))) => return Poll::Ready(event),
-            Some(Ok(Event::Summary(summary))) => tracing::info!(
-                paragraphs = summary.paragraphs,
-                sentences = summary.sentences,
-                flagged = summary.flagged_sentences,
-                elapsed = ?summary.elapsed,
-                "article translated"
-            ),
-            Some(Err(error)) => tracing::warn!(%error, "article failed"),
-            None => tracing::error!("article ended without a summary"),
+            Some(Ok(Event::Start(_))) => return Poll::Ready(event),
+            Some(Ok(Event::Paragraph(paragraph))) => {
+                this.translated(paragraph);
+                return Poll::Ready(event);
+            }
+            Some(Ok(Event::Summary(summary))) => {
+                this.metrics.summary(summary);
+                this.metrics.article(Outcome::Translated);
+                tracing::info!(
+                    paragraphs = summary.paragraphs,
+                    sentences = summary.sentences,
+                    flagged = summary.flagged_sentences,
+                    elapsed = ?summary.elapsed,
+                    "article translated"
+                );
+            }
+            Some(Err(error)) => {
+                this.metrics.article(Outcome::Failed);
+                tracing::warn!(%error, "article failed");
+            }
+            None => {
+                this.metrics.article(Outcome::Failed);
+                tracing::error!("article ended without a summary");
+            }
         }
         this.progress = Progress::Over;
         Poll::Ready(event)
@@ -90,7 +149,8 @@ impl Stream for ArticleStream {
 impl Drop for ArticleStream {
     fn drop(&mut self) {
         if self.progress == Progress::Running {
-            self.span.in_scope(|| tracing::info!("article abandoned: its client went away"));
+            self.metrics.article(Outcome::Cancelled);
+            self.span.in_scope(|| tracing::info!("article abandoned: its call has ended"));
         }
     }
 }
@@ -105,8 +165,8 @@ pub(super) struct Many {
     running: SelectAll<Named>,
     /// The answer to a request that never became a running article, until it's sent.
     refused: Option<TranslateArticlesResponse>,
-    translator: Translator,
-    admission: Admission,
+    service: Service,
+    caller: Caller,
     call: Call,
 }
 
@@ -122,6 +182,7 @@ enum Reading {
 struct Waiting {
     id: String,
     article: ArticleRequest,
+    since: Instant,
     /// Kept from poll to poll, as dropping it would lose the place in the queue.
     permit: BoxFuture<'static, Result<Permit>>,
 }
@@ -135,8 +196,8 @@ struct Named {
 impl Many {
     pub(super) fn new(
         requests: Streaming<TranslateArticlesRequest>,
-        translator: Translator,
-        admission: Admission,
+        service: Service,
+        caller: Caller,
         call: Call,
     ) -> Self {
         Self {
@@ -145,14 +206,15 @@ impl Many {
             waiting: None,
             running: SelectAll::new(),
             refused: None,
-            translator,
-            admission,
+            service,
+            caller,
             call,
         }
     }
 
     /// The next message to the client; `None` once every article has been answered and no more will come.
     pub(super) async fn next(&mut self) -> Option<Result<TranslateArticlesResponse, Status>> {
+        let silence = self.service.limits().idle_timeout;
         loop {
             if let Some(response) = self.refused.take() {
                 return Some(Ok(response));
@@ -172,6 +234,10 @@ impl Many {
                     Some(Err(status)) => self.reading = Reading::Failed(status),
                     None => self.reading = Reading::Closed,
                 },
+                () = sleep(silence), if open && room && self.running.is_empty() => {
+                    let silent = Error::Expired("no article came for too long");
+                    self.reading = Reading::Failed(silent.into());
+                }
                 () = self.call.stopping(), if open || self.waiting.is_some() => self.stop(),
                 else => return self.end(),
             }
@@ -182,6 +248,7 @@ impl Many {
     fn take(&mut self, request: TranslateArticlesRequest) {
         let id = request.id.clone();
         let taken = convert::named_article_request(request).and_then(|article| {
+            self.service.check(&article)?;
             if self.running.iter().any(|running| running.id == id) {
                 let problem = "an article of this id is still being translated";
                 return Err(Error::invalid("id", problem, "wait for its last message or choose another id"));
@@ -190,17 +257,20 @@ impl Many {
         });
         match taken {
             Ok(article) => {
-                let permit = Box::pin(self.admission.clone().permit_in_turn());
-                self.waiting = Some(Waiting { id, article, permit });
+                let demand = self.caller.demand(&article.text);
+                let permit = self.service.admission().clone().permit_in_turn(demand);
+                let permit = Box::pin(permit.instrument(tracing::debug_span!("queue")));
+                self.waiting = Some(Waiting { id, article, since: Instant::now(), permit });
             }
             Err(error) => self.refuse(id, error),
         }
     }
 
     async fn start_waiting(&mut self, permit: Result<Permit>) {
-        let Some(Waiting { id, article, .. }) = self.waiting.take() else { return };
+        let Some(Waiting { id, article, since, .. }) = self.waiting.take() else { return };
+        self.service.metrics().stage(Stage::Queue, since.elapsed());
         let started = match permit {
-            Ok(permit) => ArticleStream::start(&self.translator, article, permit).await,
+            Ok(permit) => ArticleStream::start(&self.service, &self.caller, article, permit).await,
             Err(error) => Err(error),
         };
         match started {

@@ -1,139 +1,169 @@
-//! Accepted connections, and the means to cut them all.
+//! Accepted connections: how many, how long, and the means to close or cut them all.
 
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::calls::{Calls, Gate};
+use crate::config::Limits;
 
 /// How long to wait before accepting again when the system has no room for another connection; without it the
 /// listener would spin, as its error comes back at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How much of an answer is kept for a client that doesn't read it, beyond the message that is being sent.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// The connections of one server. Dropping it cuts them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Connections {
-    cut: watch::Sender<bool>,
-}
-
-impl Default for Connections {
-    fn default() -> Self {
-        Self { cut: watch::Sender::new(false) }
-    }
+    open: TaskTracker,
+    closing: CancellationToken,
+    cut: CancellationToken,
 }
 
 impl Connections {
-    /// The connections that `listener` accepts, without end. Dropping the stream closes the listener.
-    pub(super) fn accepted_by(
-        &self,
-        listener: TcpListener,
-    ) -> impl Stream<Item = io::Result<Connection>> + Send + use<> {
-        let cut = self.cut.subscribe();
-        futures::stream::unfold((listener, cut), |(listener, cut)| async move {
-            loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => {
-                        // A paragraph is sent when it's ready, not when a packet is full.
-                        let accepted =
-                            stream.set_nodelay(true).map(|()| Connection::new(stream, cut.clone()));
-                        return Some((accepted, (listener, cut)));
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "can't accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
+    /// Accepts connections from `listener` and serves them, without end. Dropping the future closes the listener.
+    pub(super) async fn serve(&self, listener: TcpListener, gate: Gate) -> Infallible {
+        loop {
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "can't accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
                 }
+            };
+            let limits = gate.settings.limits();
+            if self.open.len() >= limits.connections {
+                // Closed at once, so that its client hears of it and a balancer goes elsewhere.
+                tracing::warn!(%peer, connections = limits.connections, "no room for another connection");
+                gate.metrics.refused_connections.inc();
+                continue;
             }
-        })
+            let connection = Connection { peer, limits, gate: gate.clone(), closing: self.closing.clone() };
+            let cut = self.cut.clone();
+            // Dropping a connection resets it and ends its calls.
+            self.open.spawn(cut.run_until_cancelled_owned(Box::pin(connection.run(stream))));
+        }
     }
 
-    /// Cuts every connection and waits until all of them are gone. The stream that accepts them must be gone by
+    /// Asks every connection to close once its calls have ended, and waits until all have. No more may be accepted by
     /// then.
+    pub(super) async fn close(&self) {
+        self.closing.cancel();
+        self.open.close();
+        self.open.wait().await;
+    }
+
+    /// Cuts every connection and waits until all of them are gone. No more may be accepted by then.
     pub(super) async fn cut(self) {
-        self.cut.send_replace(true);
-        self.cut.closed().await;
+        self.cut.cancel();
+        self.open.close();
+        self.open.wait().await;
     }
 }
 
-/// A connection that fails every read and write once it has been cut, which ends the task that serves it. tonic
-/// itself only asks its connections to close, and a client that doesn't read would keep one open for ever.
-pub(super) struct Connection {
-    stream: TcpStream,
-    /// Completes when the connection is cut; `None` once it has.
-    cut: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+impl Drop for Connections {
+    fn drop(&mut self) {
+        self.cut.cancel();
+    }
 }
+
+/// One connection, before and while it is served.
+struct Connection {
+    peer: SocketAddr,
+    limits: Arc<Limits>,
+    gate: Gate,
+    closing: CancellationToken,
+}
+
+type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 impl Connection {
-    fn new(stream: TcpStream, mut cut: watch::Receiver<bool>) -> Self {
-        let cut = Box::pin(async move {
-            // An error is the server's future dropped.
-            let _ = cut.wait_for(|cut| *cut).await;
+    async fn run(self, stream: TcpStream) {
+        let _open = self.gate.metrics.connections.hold();
+        let peer = self.peer;
+        if let Err(error) = self.greet(stream).await {
+            tracing::debug!(%peer, error, "the connection ended");
+        }
+    }
+
+    async fn greet(self, stream: TcpStream) -> Ended {
+        // A paragraph is sent when it's ready, not when a packet is full.
+        stream.set_nodelay(true)?;
+        let Some(tls) = &self.gate.settings.tls else { return self.serve(stream).await };
+        match timeout(self.limits.handshake_timeout, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(error)) => {
+                self.gate.metrics.failed_handshakes.inc();
+                Err(error.into())
+            }
+            Err(too_slow) => {
+                self.gate.metrics.failed_handshakes.inc();
+                Err(too_slow.into())
+            }
+        }
+    }
+
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) -> Ended {
+        let Self { peer, limits, gate, closing } = self;
+        let mut builder = Builder::new(TokioExecutor::new()).http2_only();
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(limits.keepalive_interval)
+            .keep_alive_timeout(limits.keepalive_timeout)
+            .max_concurrent_streams(limits.streams_per_connection)
+            .max_header_list_size(limits.header_bytes)
+            .max_send_buf_size(SEND_BUFFER);
+        let (idle_timeout, stall_timeout) = (limits.idle_timeout, limits.stall_timeout);
+        let calls = Arc::new(Calls::new(gate, peer, limits));
+        let mut active = calls.active();
+        let service = service_fn(move |request| {
+            let call = Arc::clone(&calls).call(request);
+            async move { Ok::<_, Infallible>(call.await) }
         });
-        Self { stream, cut: Some(cut) }
-    }
-
-    /// The stream unless it's cut. Reads and writes come from one task, so the cut needs to wake only that one.
-    fn stream(&mut self, context: &mut Context<'_>) -> io::Result<Pin<&mut TcpStream>> {
-        if self.cut.as_mut().is_some_and(|cut| cut.as_mut().poll(context).is_ready()) {
-            self.cut = None;
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            ended = &mut connection => return ended,
+            () = closing.cancelled() => {}
+            () = idle(&mut active, idle_timeout) => {}
         }
-        if self.cut.is_none() {
-            return Err(io::ErrorKind::ConnectionAborted.into());
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = &mut connection => ended,
+            // Its client neither calls nor closes it.
+            () = idle(&mut active, stall_timeout) => Ok(()),
         }
-        Ok(Pin::new(&mut self.stream))
     }
 }
 
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.stream(context)?.poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.stream(context)?.poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.stream(context)?.poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream(context)?.poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream(context)?.poll_shutdown(context)
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+/// Waits until there has been no call for as long as `time`.
+async fn idle(active: &mut watch::Receiver<usize>, time: Duration) {
+    loop {
+        let calls = *active.borrow_and_update();
+        // An error is the end of the connection, whose future ends too.
+        let changed = async {
+            if active.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        if calls > 0 {
+            changed.await;
+        } else if timeout(time, changed).await.is_err() {
+            return;
+        }
     }
 }

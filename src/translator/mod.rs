@@ -62,6 +62,15 @@ impl Translator {
         })
     }
 
+    /// Translates a few words with each model, so that the first article isn't slower than the others.
+    pub async fn warm_up(&self) -> Result<()> {
+        for model in self.models.iter() {
+            let options = TranslateOptions { model: Some(model.info.name.clone()), ..Default::default() };
+            self.translate("سلام دنیا.", options)?.try_for_each(|_| std::future::ready(Ok(()))).await?;
+        }
+        Ok(())
+    }
+
     /// Translates an article: a start, each paragraph in order as soon as it is ready, and a summary. An error in
     /// the stream ends it. Dropping the stream frees the work at the next step.
     ///

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use tracing::Instrument;
 
 use super::alignment::{Details, Part, Translated, details};
 use super::loaded::LoadedModel;
@@ -99,18 +100,21 @@ pub(super) fn is_foreign(text: &str) -> bool {
 /// Makes one attempt at the normalised `text` of the sentence `source`.
 async fn translate_text(request: &Request, source: &str, text: &str, attempt: Attempt) -> Result<Tried> {
     let Request { model, lane, options } = request;
-    let pieces = pieces(model, text, attempt).await?;
+    let pieces = pieces(model, text, attempt).instrument(tracing::debug_span!("tokenize")).await?;
     let too_long = pieces.len() > 1 && attempt != Attempt::SplitAtClauses;
     let source_tokens = pieces.iter().map(|(_, ids)| ids.len()).sum();
     let searches: Vec<_> =
         pieces.iter().map(|(_, ids)| (ids.clone(), search(options, attempt, ids.len()))).collect();
-    let searches = searches.into_iter().map(|(ids, search)| lane.translate(ids, search));
+    let searches = searches.into_iter().map(|(ids, search)| {
+        // Waiting in the queue, encoding and decoding; the engine does the latter for many sentences at once.
+        lane.translate(ids, search).instrument(tracing::debug_span!("decode"))
+    });
     let results: Vec<Vec<Hypothesis>> = stream::iter(searches).buffered(PIECES_AT_ONCE).try_collect().await?;
     let best: Vec<&Hypothesis> = results.iter().filter_map(|hypotheses| hypotheses.first()).collect();
     let texts: Vec<String> = best.iter().map(|hypothesis| model.tokenizer.decode(&hypothesis.ids)).collect();
     let text = texts.iter().filter(|text| !text.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ");
     let truncated = best.iter().any(|hypothesis| hypothesis.truncated);
-    let mut flags = check(source, &text, truncated);
+    let mut flags = tracing::debug_span!("review").in_scope(|| check(source, &text, truncated));
     if too_long {
         flags.insert(Flag::SplitTooLong);
     }

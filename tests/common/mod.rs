@@ -4,8 +4,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use tarjoman::client::Client;
+use tarjoman::config::{Config, Limits};
 use tarjoman::proto::translation_service_client::TranslationServiceClient;
-use tarjoman::server::{ServerLimits, serve};
+use tarjoman::server::{Server, Settings};
 use tarjoman::translator::{LoadOptions, Translator};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -41,6 +42,13 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("this takes for ever")
 }
 
+/// The defaults but for these limits.
+pub(crate) fn limited(change: impl FnOnce(&mut Limits)) -> Config {
+    let mut config = Config::default();
+    change(&mut config.limits);
+    config
+}
+
 /// A running server.
 pub(crate) struct TestServer {
     pub(crate) url: String,
@@ -49,18 +57,22 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    pub(crate) async fn start(limits: ServerLimits) -> Self {
+    pub(crate) async fn start(config: Config) -> Self {
+        Self::start_with(Settings::new(&config).expect("the settings can be used")).await
+    }
+
+    /// A server whose settings stay in the test's hands.
+    pub(crate) async fn start_with(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(serve(
-            listener,
-            translator(),
-            async {
-                let _ = stopped.await;
-            },
-            limits,
-        ));
+        let server = Server::new(listener, settings);
+        let ready = server.ready();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(server.run(async { Ok(translator()) }, shutdown));
+        within(ready).await;
         Self { url, stop: Some(stop), task }
     }
 

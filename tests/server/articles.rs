@@ -3,16 +3,16 @@
 use futures::StreamExt;
 use tarjoman::Error;
 use tarjoman::client::NamedArticle;
+use tarjoman::config::Config;
 use tarjoman::options::TranslateOptions;
 use tarjoman::proto::TranslateTextRequest;
-use tarjoman::server::ServerLimits;
 use tarjoman::translation::Event;
 
-use crate::common::{SHORT, TestServer, endless, within};
+use crate::common::{SHORT, TestServer, endless, limited, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_article_streams_in_order_and_gives_the_source_back_byte_for_byte() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let options = TranslateOptions { return_source: true, ..TranslateOptions::default() };
     let events = server.client().await.translate(SHORT, &options).await.unwrap();
     let events: Vec<Event> = within(events.map(Result::unwrap).collect()).await;
@@ -41,7 +41,7 @@ async fn an_article_streams_in_order_and_gives_the_source_back_byte_for_byte() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_text_comes_back_whole() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let request = TranslateTextRequest { text: SHORT.into(), ..Default::default() };
     let response = within(server.raw().await.translate_text(request)).await.unwrap().into_inner();
 
@@ -63,7 +63,7 @@ async fn a_short_text_comes_back_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_paragraph_arrives_while_most_of_the_article_is_still_to_be_translated() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let client = server.client().await;
     // If the server gathered the paragraphs, this would run out of patience.
     let mut events = within(client.translate(endless(), &TranslateOptions::default())).await.unwrap();
@@ -75,8 +75,7 @@ async fn the_first_paragraph_arrives_while_most_of_the_article_is_still_to_be_tr
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_makes_room_for_others() {
-    let server =
-        TestServer::start(ServerLimits { max_concurrent_articles: 1, ..ServerLimits::default() }).await;
+    let server = TestServer::start(limited(|limits| limits.characters_in_progress = 1)).await;
     let client = server.client().await;
     let options = TranslateOptions::default();
     let mut events = within(client.translate(endless(), &options)).await.unwrap();
@@ -96,7 +95,7 @@ async fn a_client_that_goes_away_makes_room_for_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paragraph_of_five_megabytes_is_taken() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let sentence = "این جمله‌ای از بندی بسیار بلند است. ";
     let text = sentence.repeat(5_000_000 / sentence.len() + 1);
     let client = server.client().await;
@@ -107,7 +106,7 @@ async fn a_paragraph_of_five_megabytes_is_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_lists_the_models() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let models = within(server.client().await.list_models()).await.unwrap();
     assert_eq!((models[0].source_language.as_str(), models[0].target_language.as_str()), ("fa", "en"));
 }

@@ -3,29 +3,66 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use tarjoman::Error;
 use tarjoman::client::Client;
+use tarjoman::config::Config;
 use tarjoman::proto::translate_article_response::Event as Said;
 use tarjoman::proto::translate_articles_response::Event as SaidOfOne;
 use tarjoman::proto::translation_service_client::TranslationServiceClient;
 use tarjoman::proto::{TranslateArticleRequest, TranslateArticlesRequest};
-use tarjoman::server::ServerLimits;
+use tarjoman::server::{Server, Settings};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::common::{SHORT, TestServer, endless, padded, within};
+use crate::common::{SHORT, TestServer, endless, padded, translator, within};
 
 const SERVICE: &str = "tarjoman.v1.TranslationService";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn liveness_and_readiness_are_told_apart_from_unknown_services() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let channel = server.channel().await;
     assert_eq!(health(&channel, "").await.unwrap(), ServingStatus::Serving);
     assert_eq!(health(&channel, SERVICE).await.unwrap(), ServingStatus::Serving);
     assert_eq!(health(&channel, "tarjoman.v2.TranslationService").await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_answers_while_its_model_is_loaded_and_serves_once_it_is() {
+    let (load, loaded) = oneshot::channel();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = Server::new(listener, Settings::new(&Config::default()).unwrap());
+    let ready = server.ready();
+    let loading = async { Ok(loaded.await.unwrap()) };
+    let task = tokio::spawn(server.run(loading, std::future::pending()));
+    let channel = within(Channel::from_shared(url).unwrap().connect()).await.unwrap();
+    assert_eq!(health(&channel, "").await.unwrap(), ServingStatus::Serving);
+    assert_eq!(health(&channel, SERVICE).await.unwrap(), ServingStatus::NotServing);
+    let mut client = TranslationServiceClient::new(channel.clone());
+    let request = TranslateArticleRequest { text: SHORT.into(), ..Default::default() };
+    let refused = within(client.translate_article(request.clone())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+
+    assert!(load.send(translator()).is_ok());
+    within(ready).await;
+    assert_eq!(health(&channel, SERVICE).await.unwrap(), ServingStatus::Serving);
+    within(client.translate_article(request)).await.unwrap();
+    task.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_cannot_be_loaded_ends_the_server_with_its_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::new(listener, Settings::new(&Config::default()).unwrap());
+    let loading = async { Err(Error::model_file("m", "is gone", "put it back")) };
+    let ended = within(server.run(loading, std::future::pending())).await;
+    assert!(matches!(ended, Err(Error::ModelFile { .. })), "{ended:?}");
 }
 
 /// A test for each version of the reflection service, which have the same messages in different packages.
@@ -38,7 +75,7 @@ macro_rules! reflection_lists_the_services {
             use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
             use tonic_reflection::pb::$version::{ListServiceResponse, ServerReflectionRequest};
 
-            let server = TestServer::start(ServerLimits::default()).await;
+            let server = TestServer::start(Config::default()).await;
             let mut client = ServerReflectionClient::new(server.channel().await);
             let requests = [
                 MessageRequest::ListServices(String::new()),
@@ -70,7 +107,7 @@ reflection_lists_the_services!(reflection_v1alpha_lists_the_services, v1alpha);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_what_is_in_progress_end_and_takes_nothing_new() {
-    let mut server = TestServer::start(ServerLimits::default()).await;
+    let mut server = TestServer::start(Config::default()).await;
     let request = TranslateArticleRequest { text: padded(), ..Default::default() };
     // The server can't get to the end of this article before the client reads on.
     let mut slow = TranslationServiceClient::new(server.slow_channel().await);
@@ -111,7 +148,7 @@ async fn a_stop_lets_what_is_in_progress_end_and_takes_nothing_new() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn articles_of_a_stream_are_finished_before_it_is_ended() {
-    let mut server = TestServer::start(ServerLimits::default()).await;
+    let mut server = TestServer::start(Config::default()).await;
     let article = Some(TranslateArticleRequest { text: padded(), ..Default::default() });
     let requests =
         stream::iter([TranslateArticlesRequest { id: "a".into(), article }]).chain(stream::pending());
@@ -129,8 +166,9 @@ async fn articles_of_a_stream_are_finished_before_it_is_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_too_long_is_cut_off() {
-    let limits = ServerLimits { drain_timeout: Duration::ZERO, ..ServerLimits::default() };
-    let mut server = TestServer::start(limits).await;
+    let mut config = Config::default();
+    config.server.drain_timeout = Duration::ZERO;
+    let mut server = TestServer::start(config).await;
     let request = TranslateArticleRequest { text: endless(), ..Default::default() };
     let mut article = within(server.raw().await.translate_article(request)).await.unwrap().into_inner();
     within(article.next()).await.unwrap().unwrap();
@@ -144,7 +182,7 @@ async fn what_takes_too_long_is_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_dropped_takes_its_connections_with_it() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let request = TranslateArticleRequest { text: endless(), ..Default::default() };
     let mut article = within(server.raw().await.translate_article(request)).await.unwrap().into_inner();
     within(article.next()).await.unwrap().unwrap();

@@ -4,6 +4,9 @@
 mod common;
 
 mod articles;
+mod certificates;
+mod keys;
 mod lifecycle;
+mod limits;
 mod many;
 mod refusals;

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt, stream};
 use tarjoman::client::NamedArticle;
+use tarjoman::config::Config;
 use tarjoman::options::TranslateOptions;
 use tarjoman::proto::translate_articles_response::Event as Said;
 use tarjoman::proto::{Options, TranslateArticleRequest, TranslateArticlesRequest};
-use tarjoman::server::ServerLimits;
 use tonic::Code;
 
-use crate::common::{SHORT, TestServer, endless, within};
+use crate::common::{SHORT, TestServer, endless, limited, within};
 
 fn named(id: &str, text: &str, options: Option<Options>) -> TranslateArticlesRequest {
     let article = TranslateArticleRequest { text: text.into(), mime_type: String::new(), options };
@@ -22,7 +22,7 @@ fn named(id: &str, text: &str, options: Option<Options>) -> TranslateArticlesReq
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_article_is_answered_and_the_bad_ones_stop_no_other() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let unknown_model = Options { model: "gpt".into(), ..Default::default() };
     let wide = Options { beam_size: 17, ..Default::default() };
     let long_id = "x".repeat(257);
@@ -68,7 +68,7 @@ async fn every_article_is_answered_and_the_bad_ones_stop_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn articles_are_translated_side_by_side() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let text = endless();
     let requests = ["a", "b"].map(|id| named(id, &text, None));
     let responses = server.raw().await.translate_articles(stream::iter(requests)).await.unwrap();
@@ -85,7 +85,7 @@ async fn articles_are_translated_side_by_side() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_still_in_use_is_refused_and_free_again_afterwards() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let (mut requests, sent) = mpsc::channel(1);
     let mut responses = server.raw().await.translate_articles(sent).await.unwrap().into_inner();
     let mut next = async || within(responses.next()).await.unwrap().unwrap();
@@ -122,7 +122,7 @@ async fn an_id_still_in_use_is_refused_and_free_again_afterwards() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_sends_faster_than_it_is_served_is_held_back() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let taken = Arc::new(AtomicUsize::new(0));
     let text = endless();
     let requests = stream::iter(0..).map({
@@ -144,18 +144,14 @@ async fn a_client_that_sends_faster_than_it_is_served_is_held_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_waits_its_turn_and_one_that_is_dropped_frees_all_its_places() {
-    let server =
-        TestServer::start(ServerLimits { max_concurrent_articles: 4, ..ServerLimits::default() }).await;
-    let articles = ["a", "b", "c", "d"].map(|id| NamedArticle { id: id.into(), text: endless() });
+async fn a_stream_waits_its_turn_and_one_that_is_dropped_frees_its_place() {
+    let server = TestServer::start(limited(|limits| limits.characters_in_progress = 1)).await;
+    let article = NamedArticle { id: "a".into(), text: endless() };
     // The client could still send more.
-    let articles = stream::iter(articles).chain(stream::pending());
+    let articles = stream::iter([article]).chain(stream::pending());
     let mut events =
         server.client().await.translate_articles(articles, &TranslateOptions::default()).await.unwrap();
-    let mut seen = HashSet::new();
-    while seen.len() < 4 {
-        seen.insert(within(events.next()).await.unwrap().unwrap().id);
-    }
+    within(events.next()).await.unwrap().unwrap();
 
     let request = TranslateArticleRequest { text: SHORT.into(), ..Default::default() };
     let refused = within(server.raw().await.translate_article(request)).await.unwrap_err();
@@ -171,7 +167,7 @@ async fn a_stream_waits_its_turn_and_one_that_is_dropped_frees_all_its_places() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_cannot_be_read_ends_the_stream_after_the_articles_before_it() {
-    let server = TestServer::start(ServerLimits { max_message_bytes: 1000, ..ServerLimits::default() }).await;
+    let server = TestServer::start(limited(|limits| limits.message_bytes = 1000)).await;
     let requests = [
         named("good", SHORT, None),
         named("large", &SHORT.repeat(50), None),
@@ -187,7 +183,7 @@ async fn a_message_that_cannot_be_read_ends_the_stream_after_the_articles_before
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_typed_client_checks_options_before_it_sends_anything() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let options = TranslateOptions { beam_size: 0, ..TranslateOptions::default() };
     let client = server.client().await;
     let refused = client.translate_articles(stream::pending(), &options).await.err();

@@ -1,16 +1,16 @@
 //! What the service refuses, and how it says so.
 
+use tarjoman::config::Config;
 use tarjoman::proto::{
     ListModelsRequest, Options, TranslateArticleRequest, TranslateTextRequest, TranslateTextResponse,
 };
-use tarjoman::server::ServerLimits;
 use tonic::{Code, Request, Status};
 
-use crate::common::{SHORT, TestServer, within};
+use crate::common::{SHORT, TestServer, limited, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_option_out_of_range_is_refused_by_its_name() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let cases = [
         ("options.beam_size", Options { beam_size: 17, ..Default::default() }),
         ("options.length_penalty", Options { length_penalty: Some(5.5), ..Default::default() }),
@@ -32,7 +32,7 @@ async fn an_option_out_of_range_is_refused_by_its_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_model_is_not_found_and_the_known_ones_are_named() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let known = within(server.client().await.list_models()).await.unwrap()[0].name.clone();
     // A name as long as a message may be still leaves a readable status.
     for name in ["gpt".to_owned(), "م".repeat(1_000_000)] {
@@ -46,7 +46,7 @@ async fn an_unknown_model_is_not_found_and_the_known_ones_are_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_cannot_be_translated_is_refused() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let cases = [("", "", "text: "), (" \r\n\u{3000}", "", "text: "), (SHORT, "text/html", "mime_type: ")];
     for (text, mime_type, field) in cases {
         for status in refusals(&server, text, mime_type, None).await {
@@ -64,7 +64,7 @@ async fn a_text_that_cannot_be_translated_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_text_is_sent_on_to_the_method_that_takes_it() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let request = TranslateTextRequest { text: "س".repeat(32 * 1024 + 1), ..Default::default() };
     let status = within(server.raw().await.translate_text(request)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
@@ -73,7 +73,7 @@ async fn a_long_text_is_sent_on_to_the_method_that_takes_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_above_the_limit_is_refused_and_the_limit_named() {
-    let server = TestServer::start(ServerLimits { max_message_bytes: 1000, ..ServerLimits::default() }).await;
+    let server = TestServer::start(limited(|limits| limits.message_bytes = 1000)).await;
     for status in refusals(&server, &"سلام ".repeat(200), "", None).await {
         assert_eq!(status.code(), Code::OutOfRange);
         assert!(status.message().contains("1000"), "{status}");
@@ -91,7 +91,7 @@ async fn a_text_that_is_not_utf8_is_refused_and_named() {
         #[prost(bytes = "vec", tag = "1")]
         text: Vec<u8>,
     }
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let mut client = tonic::client::Grpc::new(server.channel().await);
     within(client.ready()).await.unwrap();
     let path = "/tarjoman.v1.TranslationService/TranslateText".parse().unwrap();
@@ -106,7 +106,7 @@ async fn a_text_that_is_not_utf8_is_refused_and_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_models_are_checked() {
-    let server = TestServer::start(ServerLimits::default()).await;
+    let server = TestServer::start(Config::default()).await;
     let mut client = server.raw().await;
     let mut list = async |page_size, page_token: &str| {
         let request = ListModelsRequest { page_size, page_token: page_token.into() };

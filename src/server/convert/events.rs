@@ -377,7 +377,10 @@ mod tests {
 
     #[test]
     fn an_article_error_carries_the_code_that_the_article_alone_would_have_had() {
-        let message = article_error("a".into(), Error::Overloaded("full".into()));
+        let message = article_error(
+            "a".into(),
+            Error::Overloaded { problem: "full".into(), retry_after: Duration::ZERO },
+        );
         let (id, event) = named_article_event(message);
         assert_eq!(id, "a");
         assert!(matches!(event, Err(Error::Remote { code, .. }) if code == "RESOURCE_EXHAUSTED"));

@@ -19,7 +19,7 @@ pub(crate) use events::{
 };
 pub(crate) use options::options_message;
 pub(crate) use requests::{ArticleRequest, article_request, named_article_request, text_request};
-pub(crate) use status::from_status;
+pub(crate) use status::{from_status, name as code_name};
 
 use crate::{Error, Result};
 

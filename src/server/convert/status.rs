@@ -3,6 +3,7 @@
 use std::error::Error as _;
 
 use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::Error;
 use crate::error::with_causes;
@@ -14,17 +15,32 @@ const MAX_MESSAGE_BYTES: usize = 2048;
 impl From<Error> for Status {
     /// The one place that decides on status codes.
     fn from(error: Error) -> Self {
+        let details = match &error {
+            Error::InvalidArgument { field, problem, .. } => {
+                Some(ErrorDetails::with_bad_request_violation(*field, shortened(problem.clone())))
+            }
+            Error::Overloaded { retry_after, .. } => Some(ErrorDetails::with_retry_info(Some(*retry_after))),
+            _ => None,
+        };
         let code = match &error {
             Error::InvalidArgument { .. } => Code::InvalidArgument,
             Error::UnknownModel { .. } => Code::NotFound,
             Error::ModelFile { .. } | Error::Hub { .. } => Code::FailedPrecondition,
-            Error::Overloaded(_) | Error::OutOfMemory(_) => Code::ResourceExhausted,
-            Error::ReplicaFailed(_) | Error::ShuttingDown | Error::Connect { .. } => Code::Unavailable,
-            Error::Inference(_) | Error::Io { .. } | Error::Serve(_) => Code::Internal,
+            Error::Overloaded { .. } | Error::OutOfMemory(_) => Code::ResourceExhausted,
+            Error::Unauthenticated(_) => Code::Unauthenticated,
+            Error::Expired(_) => Code::DeadlineExceeded,
+            Error::ReplicaFailed(_) | Error::ShuttingDown | Error::Starting | Error::Connect { .. } => {
+                Code::Unavailable
+            }
+            Error::Inference(_) | Error::Io { .. } | Error::Serve(_) | Error::Config { .. } => Code::Internal,
             // A server that asks another one hands on its answer.
             Error::Remote { code, message } => return Self::new(code_named(code), message),
         };
-        Self::new(code, shortened(error.to_string()))
+        let message = shortened(error.to_string());
+        match details {
+            Some(details) => Self::with_error_details(code, message, details),
+            None => Self::new(code, message),
+        }
     }
 }
 
@@ -39,7 +55,7 @@ pub(crate) fn from_status(status: &Status) -> Error {
 }
 
 /// The code's name as the protocol spells it, e.g. `NOT_FOUND`.
-pub(super) fn name(code: Code) -> String {
+pub(crate) fn name(code: Code) -> String {
     let mut name = String::new();
     for letter in format!("{code:?}").chars() {
         if letter.is_uppercase() && !name.is_empty() {
@@ -65,6 +81,8 @@ fn shortened(mut message: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -94,7 +112,15 @@ mod tests {
         let io = Error::Io { path: "f".into(), message: "no".into() };
         assert_eq!(Status::from(io).code(), Code::Internal);
         assert_eq!(Status::from(Error::Inference("no".into())).code(), Code::Internal);
-        assert_eq!(Status::from(Error::Overloaded("full".into())).code(), Code::ResourceExhausted);
+        let full = Error::Overloaded { problem: "full".into(), retry_after: Duration::from_secs(7) };
+        let status = Status::from(full);
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(7)));
+        let status = Status::from(Error::invalid("text", "is empty", "send some"));
+        assert_eq!(status.get_details_bad_request().unwrap().field_violations[0].field, "text");
+        assert_eq!(Status::from(Error::Unauthenticated("no")).code(), Code::Unauthenticated);
+        assert_eq!(Status::from(Error::Expired("late")).code(), Code::DeadlineExceeded);
+        assert_eq!(Status::from(Error::Starting).code(), Code::Unavailable);
         assert_eq!(Status::from(Error::ReplicaFailed("no".into())).code(), Code::Unavailable);
     }
 
