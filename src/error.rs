@@ -77,6 +77,19 @@ pub enum Error {
     /// The model failed on a computation that should have worked.
     #[error("inference failed: {0}")]
     Inference(String),
+    /// A model doesn't fit into memory.
+    #[error(
+        "{model}: needs about {} MB of memory, and {} MB are free; unload another model, or use a smaller one or --precision int8",
+        needed >> 20, free >> 20
+    )]
+    TooLarge {
+        /// The model.
+        model: String,
+        /// Bytes that it needs.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// There wasn't enough memory on the device for a single sentence.
     #[error("the device is out of memory: {0}; use a smaller model, a smaller beam, or --device cpu")]
     OutOfMemory(String),

@@ -346,6 +346,9 @@ pub(super) struct ServeArgs {
     /// path of a model's folder. Without it, the best model in the store.
     #[arg(long, value_name = "NAME|PATH")]
     model: Option<String>,
+    /// Models that clients can ask for besides, with commas between them.
+    #[arg(long, value_name = "NAMES")]
+    others: Option<String>,
     /// What the model computes in.
     #[arg(long)]
     precision: Option<String>,
@@ -386,6 +389,7 @@ impl ServeArgs {
             ("--insecure", "server.insecure", &insecure),
             ("--model", "model.name", &self.model),
             ("--precision", "model.precision", &self.precision),
+            ("--others", "model.others", &self.others),
             ("--device", "model.device", &self.device),
             ("--threads", "model.threads", &self.threads),
             ("--replicas", "model.replicas", &self.replicas),

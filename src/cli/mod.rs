@@ -17,6 +17,7 @@ mod input;
 mod keys;
 mod lines;
 mod models;
+mod others;
 mod output;
 mod progress;
 mod serve;

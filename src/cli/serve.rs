@@ -9,12 +9,13 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::args::{HubArgs, ModelArgs, Precision, ServeArgs};
 use super::failure::{Failure, Outcome, print, tell};
+use super::others;
 use crate::config::{Config, Limits, LogFormat, Model};
-use crate::hub::Chosen;
+use crate::hub::{ModelChoice, Store};
 use crate::server::{Server, Settings};
 use crate::translator::{LoadOptions, Translator};
 use crate::{Error, Result};
@@ -29,7 +30,9 @@ pub(super) fn run(args: ServeArgs, hub: &HubArgs, filter: &str, quiet: bool) -> 
         return Ok(Outcome::Done);
     }
     crate::telemetry::start(filter, config.log.format);
-    let service = Service { args, told: Told { format: config.log.format, quiet }, config };
+    let told = Told { format: config.log.format, quiet };
+    let others = watch::Sender::new(config.model.others.clone());
+    let service = Service { args, config, told, others };
     super::runtime()?.block_on(service.run(hub))
 }
 
@@ -38,6 +41,8 @@ struct Service {
     args: ServeArgs,
     config: Config,
     told: Told,
+    /// The names of the models besides the default.
+    others: watch::Sender<Vec<String>>,
 }
 
 /// What is told on standard error besides the log, in the log's form.
@@ -67,7 +72,9 @@ impl Service {
         let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
         let mut watchdog = Watchdog::new();
 
-        let (loaded, notes) = oneshot::channel();
+        let store = Store::new(hub.settings()?.store);
+        let options = model.load_options()?;
+        let (loaded, translator) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let ready = server.ready();
         let shutdown = async {
@@ -76,20 +83,25 @@ impl Service {
         };
         let mut ready = std::pin::pin!(async {
             ready.await;
-            notes.await.unwrap_or_default()
+            translator.await.ok()
         });
         let mut following = std::pin::pin!(settings.clone().follow_files(self.config.server.reload_interval));
-        let mut server = std::pin::pin!(server.run(load(chosen, model.load_options()?, loaded), shutdown));
+        let mut server = std::pin::pin!(server.run(load(chosen.model, options.clone(), loaded), shutdown));
         let mut is_ready = false;
         loop {
             tokio::select! {
                 ended = &mut server => return Ok(ended.map(|()| Outcome::Done)?),
-                notes = &mut ready, if !is_ready => {
+                translator = &mut ready, if !is_ready => {
                     is_ready = true;
                     // Told even when quiet: with port 0 there is no other way to know it.
                     self.told.always(&format!("listening on {address}"));
-                    for note in notes {
-                        self.told.unless_quiet(&format!("note: {note}"));
+                    if let Some(translator) = translator {
+                        let notes = translator.models().into_iter().map(|model| model.note.clone());
+                        for note in notes.chain(chosen.notice.clone()).filter(|note| !note.is_empty()) {
+                            self.told.unless_quiet(&format!("note: {note}"));
+                        }
+                        let (store, options) = (store.clone(), options.clone());
+                        tokio::spawn(others::follow(translator, store, options, self.others.subscribe()));
                     }
                     tell_systemd(&[NotifyState::Ready]);
                 }
@@ -121,6 +133,8 @@ impl Service {
                 self.config.limits =
                     Limits { characters_in_progress, receiving_bytes, ..config.limits.clone() };
                 settings.reload(self.config.limits.clone());
+                self.config.model.others.clone_from(&config.model.others);
+                self.others.send_replace(config.model.others.clone());
                 if config != self.config {
                     tracing::warn!("some settings that have changed take a restart");
                 }
@@ -136,7 +150,7 @@ impl Service {
 
 /// The model that the settings name, as the other commands' arguments would.
 fn model_args(settings: &Model) -> Result<ModelArgs> {
-    let Model { name: model, precision, device, threads, replicas } = settings.clone();
+    let Model { name: model, others: _, precision, device, threads, replicas } = settings.clone();
     let precision = Precision::from_str(&precision, false).map_err(|problem| Error::Config {
         place: "model.precision".into(),
         problem: format!("{precision:?} isn't one: {problem}"),
@@ -145,19 +159,16 @@ fn model_args(settings: &Model) -> Result<ModelArgs> {
     Ok(ModelArgs { model, precision, device, threads, replicas })
 }
 
-/// Loads the model and runs it once, so that the first call isn't slower than the others; sends what is to be told of
-/// it.
+/// Loads the model and runs it once, so that the first call isn't slower than the others.
 async fn load(
-    chosen: Chosen,
+    model: ModelChoice,
     options: LoadOptions,
-    notes: oneshot::Sender<Vec<String>>,
+    loaded: oneshot::Sender<Translator>,
 ) -> Result<Translator> {
-    let Chosen { model, notice } = chosen;
     let opened = tokio::task::spawn_blocking(move || Translator::open(&model, &options)).await;
     let translator = opened.map_err(|error| Error::Inference(format!("loading failed: {error}")))??;
     translator.warm_up().await?;
-    let of_models = translator.models().into_iter().map(|model| model.note.clone());
-    let _ = notes.send(of_models.chain(notice).filter(|note| !note.is_empty()).collect());
+    let _ = loaded.send(translator.clone());
     Ok(translator)
 }
 

@@ -53,3 +53,17 @@ pub(super) mod blank {
         text.parse().map(Some).map_err(|error| D::Error::custom(format!("{text:?}: {error}")))
     }
 }
+
+/// Several words, written as one string with commas between them.
+pub(super) mod list {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(words: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&words.join(", "))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+    }
+}

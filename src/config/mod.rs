@@ -59,9 +59,13 @@ pub struct Model {
     /// A name from `tarjoman models list` or a model's folder; the best one in the store if there is none.
     #[serde(with = "forms::blank")]
     pub name: Option<String>,
-    /// What it computes in.
+    /// Those that clients can ask for besides. They are loaded while the first one serves, and loaded and unloaded when
+    /// the settings are read again.
+    #[serde(with = "forms::list")]
+    pub others: Vec<String>,
+    /// What they compute in.
     pub precision: String,
-    /// Where it computes.
+    /// Where they compute.
     pub device: String,
     /// Threads that compute; 0 is one for each core.
     pub threads: usize,
@@ -177,7 +181,14 @@ impl Default for Listening {
 
 impl Default for Model {
     fn default() -> Self {
-        Self { name: None, precision: "auto".into(), device: "auto".into(), threads: 0, replicas: 0 }
+        Self {
+            name: None,
+            others: Vec::new(),
+            precision: "auto".into(),
+            device: "auto".into(),
+            threads: 0,
+            replicas: 0,
+        }
     }
 }
 

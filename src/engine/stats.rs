@@ -16,6 +16,19 @@ pub struct EngineStats {
     pub rows: u64,
 }
 
+impl std::ops::Add for EngineStats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            encoding: self.encoding + other.encoding,
+            decoding: self.decoding + other.decoding,
+            steps: self.steps + other.steps,
+            rows: self.rows + other.rows,
+        }
+    }
+}
+
 /// The engine's own counters; the thread that decodes is the only one to write them.
 #[derive(Default)]
 pub(super) struct Counters {

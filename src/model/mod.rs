@@ -98,4 +98,17 @@ pub struct ModelInfo {
     pub precision: String,
     /// What a user should know before relying on it; may be empty.
     pub note: String,
+    /// Whether it can be used.
+    pub state: ModelState,
+}
+
+/// Whether a model can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelState {
+    /// Not yet.
+    Loading,
+    /// It can.
+    #[default]
+    Ready,
 }

@@ -122,6 +122,17 @@ impl Weights {
         Ok(tensor)
     }
 
+    /// Number of weights.
+    pub fn elements(&self) -> u64 {
+        let count =
+            |shape: &[usize]| shape.iter().fold(1u64, |count, &size| count.saturating_mul(size as u64));
+        match &self.source {
+            Source::Mapped(tensors) => tensors.tensors().iter().map(|(_, view)| count(view.shape())).sum(),
+            Source::Builtin(tensors) => tensors.tensors().iter().map(|(_, view)| count(view.shape())).sum(),
+            Source::Pickled(parts) => parts.iter().flat_map(StateDict::shapes).map(count).sum(),
+        }
+    }
+
     fn shape(&self, name: &str) -> Option<Vec<usize>> {
         match &self.source {
             Source::Mapped(tensors) => Some(tensors.get(name).ok()?.shape().to_vec()),

@@ -19,7 +19,7 @@ use tracing::Span;
 
 use super::convert;
 use crate::engine::EngineStats;
-use crate::model::ModelInfo;
+use crate::model::{ModelInfo, ModelState};
 use crate::review::Flag;
 use crate::translation::{ArticleSummary, TranslatedParagraph};
 
@@ -317,7 +317,11 @@ impl Collector for Now {
         };
         let help = "Source characters of the articles that are being translated.";
         gauge("tarjoman_characters_in_progress", help, self.characters as u64)?;
-        gauge("tarjoman_models_ready", "Models that can be used.", self.models.len() as u64)?;
+        gauge(
+            "tarjoman_models_ready",
+            "Models that can be used.",
+            self.models.iter().filter(|model| model.state == ModelState::Ready).count() as u64,
+        )?;
         let process = [
             ("process_resident_memory_bytes", "Resident memory.", resident_memory()),
             ("process_open_fds", "Open file descriptors.", open_files()),
@@ -327,7 +331,7 @@ impl Collector for Now {
         }
 
         let models = Family::<ModelLabels, Gauge>::default();
-        for model in &self.models {
+        for model in self.models.iter().filter(|model| model.state == ModelState::Ready) {
             let ModelInfo { name, digest, precision, .. } = (**model).clone();
             models.get_or_create(&ModelLabels { name, digest, precision }).set(1);
         }

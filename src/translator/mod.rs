@@ -2,6 +2,7 @@
 
 mod alignment;
 mod loaded;
+mod models;
 mod sentence;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::{Error, Result};
 
 use loaded::LoadedModel;
 pub use loaded::{LoadOptions, PrecisionChoice};
+use models::Models;
 use sentence::{Request, SentenceTranslation, is_foreign, translate_sentence};
 
 /// Sentences of one article that are under way at once: enough to fill a batch, few enough that an article which
@@ -30,8 +32,7 @@ pub const SENTENCES_AT_ONCE: usize = 256;
 /// Translates articles with the models that it has loaded. Cheap to clone.
 #[derive(Clone)]
 pub struct Translator {
-    /// The default first; never empty.
-    models: Arc<Vec<Arc<LoadedModel>>>,
+    models: Arc<Models>,
 }
 
 impl Translator {
@@ -42,29 +43,43 @@ impl Translator {
 
     /// A translator with one model.
     pub fn open(model: &ModelChoice, options: &LoadOptions) -> Result<Self> {
-        Ok(Self { models: Arc::new(vec![Arc::new(LoadedModel::open(model, options)?)]) })
+        Ok(Self { models: Arc::new(Models::new(LoadedModel::open(model, options)?)) })
     }
 
-    /// The models, the default first.
+    /// The models, the default first; those that are being loaded too.
     pub fn models(&self) -> Vec<Arc<ModelInfo>> {
-        self.models.iter().map(|model| model.info.clone()).collect()
+        self.models.infos()
     }
 
     /// What the engines of all models have done so far.
     pub fn stats(&self) -> EngineStats {
-        self.models.iter().map(|model| model.engine.stats()).fold(EngineStats::default(), |sum, one| {
-            EngineStats {
-                encoding: sum.encoding + one.encoding,
-                decoding: sum.decoding + one.decoding,
-                steps: sum.steps + one.steps,
-                rows: sum.rows + one.rows,
-            }
-        })
+        self.models.stats()
+    }
+
+    /// Loads another model, while the others serve. It takes its time: not for an
+    /// async worker.
+    ///
+    /// # Errors
+    /// Those of the model's files; [`Error::TooLarge`]; [`Error::InvalidArgument`] when it's loaded already.
+    pub fn load(&self, model: &ModelChoice, options: &LoadOptions) -> Result<Arc<ModelInfo>> {
+        let place = self.models.place(&LoadedModel::name(model)?)?;
+        let model = LoadedModel::open(model, options)?;
+        let info = model.info.clone();
+        place.fill(model);
+        Ok(info)
+    }
+
+    /// Unloads a model other than the default. What is being translated with it goes on to its end.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`]; [`Error::InvalidArgument`] for the default.
+    pub fn unload(&self, name: &str) -> Result<()> {
+        self.models.remove(name)
     }
 
     /// Translates a few words with each model, so that the first article isn't slower than the others.
     pub async fn warm_up(&self) -> Result<()> {
-        for model in self.models.iter() {
+        for model in self.models.ready() {
             let options = TranslateOptions { model: Some(model.info.name.clone()), ..Default::default() };
             self.translate("سلام دنیا.", options)?.try_for_each(|_| std::future::ready(Ok(()))).await?;
         }
@@ -154,15 +169,7 @@ impl Translator {
     /// What is asked for with the options, if they are valid and the model that they name does it.
     fn request(&self, options: TranslateOptions) -> Result<Arc<Request>> {
         options.validate()?;
-        let name = options.model.as_deref();
-        let found = match name {
-            None => self.models.first(),
-            Some(name) => self.models.iter().find(|model| model.info.name == name),
-        };
-        let model = found.ok_or_else(|| Error::UnknownModel {
-            name: name.unwrap_or_default().into(),
-            known: self.models.iter().map(|model| model.info.name.as_str()).collect::<Vec<_>>().join(", "),
-        })?;
+        let model = self.models.find(options.model.as_deref())?;
         if options.alignment && !model.engine.aligns() {
             return Err(Error::invalid(
                 "options.alignment",
@@ -171,7 +178,7 @@ impl Translator {
             ));
         }
         let lane = model.engine.lane(Priority::Interactive);
-        Ok(Arc::new(Request { model: model.clone(), lane, options }))
+        Ok(Arc::new(Request { model, lane, options }))
     }
 }
 

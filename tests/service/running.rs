@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use serde_json::Value;
 use tarjoman::client::Access;
+use tarjoman::model::ModelState;
 use tarjoman::options::TranslateOptions;
 use tarjoman::review::Flag;
 use tarjoman::translation::Event;
@@ -146,6 +147,49 @@ async fn sighup_reads_keys_and_limits_again() {
     service.signal("HUP");
     service.line_with("the settings stay as they were", "");
     service.client(&new_key).await.unwrap().list_models().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_come_and_go_at_sighup_while_others_serve() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("c.toml");
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-nllb");
+    let write = |others: &str| std::fs::write(&file, format!("[model]\nothers = {others:?}\n")).unwrap();
+    write("");
+    let mut command = tarjoman(&["serve", "-v", "--config", file.to_str().unwrap()]);
+    let mut service = Running::start(&mut command);
+    let client = service.client(&Access::default()).await.unwrap();
+    let names = async || {
+        let models = client.list_models().await.unwrap();
+        assert!(models.iter().all(|model| model.state == ModelState::Ready), "{models:?}");
+        models.into_iter().map(|model| model.name).collect::<Vec<_>>()
+    };
+    let with_other = TranslateOptions {
+        model: Some("tiny-nllb".into()),
+        max_tokens: 4,
+        max_attempts: 1,
+        ..TranslateOptions::default()
+    };
+    assert_eq!(names().await, ["fa-en-mini"]);
+    assert!(client.translate(ARTICLE, &with_other).await.is_err());
+
+    write(&format!("{other}, no-such-model"));
+    service.signal("HUP");
+    service.line_with("loaded", "tiny-nllb");
+    service.line_with("wasn't loaded", "no-such-model");
+    assert_eq!(names().await, ["fa-en-mini", "tiny-nllb"]);
+    let mut events = client.translate(ARTICLE, &with_other).await.unwrap();
+    let Event::Start(start) = events.next().await.unwrap().unwrap() else { panic!("a start comes first") };
+    assert_eq!((&*start.model.name, &*start.model.family), ("tiny-nllb", "m2m100"));
+
+    write("");
+    service.signal("HUP");
+    service.line_with("unloaded", "tiny-nllb");
+    // What was under way goes on to its end.
+    let rest: Vec<_> = events.collect().await;
+    assert!(matches!(rest.last(), Some(Ok(Event::Summary(_)))), "{rest:?}");
+    assert_eq!(names().await, ["fa-en-mini"]);
+    translate(&client, ARTICLE).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,6 +54,10 @@ impl StateDict {
         Some(&self.tensors.get(name)?.shape)
     }
 
+    pub(super) fn shapes(&self) -> impl Iterator<Item = &[usize]> {
+        self.tensors.values().map(|stored| stored.shape.as_slice())
+    }
+
     pub(super) fn load(&self, name: &str, device: &Device) -> Option<candle_core::Result<Tensor>> {
         let Stored { dtype, shape, column_major, bytes } = self.tensors.get(name)?;
         let bytes = &self.map[bytes.clone()];

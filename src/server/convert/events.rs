@@ -7,7 +7,7 @@ use super::flags::{flag, flag_message};
 use super::options::{options, options_message};
 use super::{count, from_status, malformed, required, size};
 use crate::article::Span;
-use crate::model::ModelInfo;
+use crate::model::{ModelInfo, ModelState};
 use crate::proto::translate_article_response::Event as ArticleEvent;
 use crate::proto::translate_articles_response::Event as NamedEvent;
 use crate::translation::{
@@ -85,16 +85,27 @@ pub(crate) fn extend_text_response(response: &mut proto::TranslateTextResponse, 
 
 /// The message of a model.
 pub(crate) fn model(info: &ModelInfo) -> proto::Model {
-    let ModelInfo { name, family, digest, source_language, target_language, licence, precision, note } =
+    let ModelInfo { name, family, digest, source_language, target_language, licence, precision, note, state } =
         info.clone();
-    proto::Model { name, family, digest, source_language, target_language, licence, precision, note }
+    let state = match state {
+        ModelState::Loading => proto::model::State::Loading,
+        ModelState::Ready => proto::model::State::Ready,
+    };
+    let state = state.into();
+    proto::Model { name, family, digest, source_language, target_language, licence, precision, note, state }
 }
 
 /// The model of a message.
 pub(crate) fn model_info(message: proto::Model) -> ModelInfo {
-    let proto::Model { name, family, digest, source_language, target_language, licence, precision, note } =
-        message;
-    ModelInfo { name, family, digest, source_language, target_language, licence, precision, note }
+    let state = match message.state() {
+        proto::model::State::Loading => ModelState::Loading,
+        // A server from before there were states has only models that can be used.
+        proto::model::State::Ready | proto::model::State::Unspecified => ModelState::Ready,
+    };
+    let proto::Model {
+        name, family, digest, source_language, target_language, licence, precision, note, ..
+    } = message;
+    ModelInfo { name, family, digest, source_language, target_language, licence, precision, note, state }
 }
 
 fn start_message(start: ArticleStart) -> proto::ArticleStart {
@@ -288,6 +299,7 @@ mod tests {
             licence: "licence".into(),
             precision: "f32".into(),
             note: "note".into(),
+            state: ModelState::Loading,
         }
     }
 

@@ -26,7 +26,9 @@ impl From<Error> for Status {
             Error::InvalidArgument { .. } => Code::InvalidArgument,
             Error::UnknownModel { .. } => Code::NotFound,
             Error::ModelFile { .. } | Error::Hub { .. } => Code::FailedPrecondition,
-            Error::Overloaded { .. } | Error::OutOfMemory(_) => Code::ResourceExhausted,
+            Error::Overloaded { .. } | Error::OutOfMemory(_) | Error::TooLarge { .. } => {
+                Code::ResourceExhausted
+            }
             Error::Unauthenticated(_) => Code::Unauthenticated,
             Error::Expired(_) => Code::DeadlineExceeded,
             Error::ReplicaFailed(_) | Error::ShuttingDown | Error::Starting | Error::Connect { .. } => {

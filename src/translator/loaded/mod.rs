@@ -3,6 +3,7 @@
 
 mod m2m100;
 mod marian;
+mod memory;
 mod options;
 mod t5;
 
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::engine::Engine;
-use crate::hub::{Card, ModelChoice};
-use crate::model::{ModelInfo, PaddedTransformer, Transformer};
+use crate::hub::{BUILT_IN, Card, ModelChoice};
+use crate::model::{ModelInfo, ModelState, PaddedTransformer, Transformer};
 use crate::nn::Precision;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
@@ -27,6 +28,15 @@ pub(super) struct LoadedModel {
 }
 
 impl LoadedModel {
+    /// The name that a model will have.
+    pub(super) fn name(choice: &ModelChoice) -> Result<String> {
+        match choice {
+            ModelChoice::BuiltIn => Ok(BUILT_IN.into()),
+            ModelChoice::Folder(folder) => Ok(card(folder)?.name),
+        }
+    }
+
+    /// Loads a model, if it fits into memory.
     pub(super) fn open(choice: &ModelChoice, options: &LoadOptions) -> Result<Self> {
         match choice {
             ModelChoice::BuiltIn => {
@@ -36,6 +46,7 @@ impl LoadedModel {
             ModelChoice::Folder(folder) => {
                 let family = Family::of(folder)?;
                 let card = card(folder)?;
+                memory::check(folder, family, options)?;
                 let parts = match family {
                     Family::Marian => marian::open(folder, options)?,
                     Family::M2m100 => m2m100::open(folder, &card, options)?,
@@ -56,6 +67,7 @@ impl LoadedModel {
             licence: card.licence,
             precision: parts.precision,
             note: card.note,
+            state: ModelState::Ready,
         };
         Self { info: Arc::new(info), tokenizer: parts.tokenizer, engine: parts.engine }
     }
@@ -84,6 +96,7 @@ fn start(model: Transformer, options: &LoadOptions) -> Result<Engine> {
 }
 
 /// The families that can be loaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Family {
     Marian,
     M2m100,

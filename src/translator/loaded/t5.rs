@@ -34,7 +34,7 @@ pub(super) fn open(folder: &Path, target: &str, options: &LoadOptions) -> Result
 }
 
 /// The GGUF file in a folder; it is taken before any other weights.
-fn gguf(folder: &Path) -> Result<Option<PathBuf>> {
+pub(super) fn gguf(folder: &Path) -> Result<Option<PathBuf>> {
     let io = |error: std::io::Error| Error::Io { path: folder.to_owned(), message: error.to_string() };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
