@@ -1,12 +1,16 @@
 //! Model families behind one small trait.
 
+mod compressed;
 mod config;
 mod logits;
+pub mod student;
 pub mod t5;
 mod transformer;
 mod weights;
 
+pub use compressed::unpack;
 pub use logits::{Logits, LogitsRow};
+pub use student::Student;
 pub use t5::T5;
 pub use transformer::{PaddedState, PaddedTransformer, Transformer, TransformerState};
 pub use weights::Weights;

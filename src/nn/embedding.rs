@@ -1,5 +1,6 @@
 //! Token embeddings and positions.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
@@ -98,8 +99,19 @@ impl SinusoidalPositions {
 
     /// Positions 0 to `positions` of `features` features, with the frequencies of fairseq and tensor2tensor. What
     /// they call position 2 is 0 here: the two before it are for padding and for nothing.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
     pub fn fairseq(positions: usize, features: usize, device: &Device) -> Result<Self> {
+        Self::tensor2tensor(2..positions + 2, features, device)
+    }
+
+    /// Positions 0 to `positions` of `features` features, with the frequencies of tensor2tensor, which Marian has, too
+    /// (`SinusoidalPositionEmbeddings` in marian-dev's `tensor_operators.cpp`).
+    pub fn student(positions: usize, features: usize, device: &Device) -> Result<Self> {
+        Self::tensor2tensor(0..positions, features, device)
+    }
+
+    /// Frequencies that fall from 1 to exactly 1/10,000.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+    fn tensor2tensor(positions: Range<usize>, features: usize, device: &Device) -> Result<Self> {
         let half = features / 2;
         // In single precision up to the angle, as the models were trained.
         let step = (10_000f64.ln() / half.saturating_sub(1).max(1) as f64) as f32;
@@ -109,11 +121,11 @@ impl SinusoidalPositions {
             cosine if cosine < 2 * half => angle(position, cosine - half).cos() as f32,
             _ => 0.0,
         };
-        Self::tabulate(2..positions + 2, features, value, device)
+        Self::tabulate(positions, features, value, device)
     }
 
     fn tabulate(
-        positions: std::ops::Range<usize>,
+        positions: Range<usize>,
         features: usize,
         value: impl Fn(usize, usize) -> f32,
         device: &Device,

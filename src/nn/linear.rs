@@ -5,7 +5,9 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Module, Result, Shape, Tensor};
 
 use super::embedding::{Embedding, Table};
-use super::kernels::{Activation, PackedMatrix, QuantizedMatrix, contiguous, matmul, matmul_int8};
+use super::kernels::{
+    Activation, PackedMatrix, QuantizedMatrix, QuantizedRows, contiguous, matmul, matmul_int8,
+};
 
 /// What a model computes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,12 +87,15 @@ impl Linear {
     pub fn with_activation(self, activation: candle_nn::Activation) -> Self {
         match activation {
             _ if matches!(self.weight, Matrix::Tensor(_)) => Self { activation: Some(activation), ..self },
-            candle_nn::Activation::Relu => Self { fused: Activation::Relu, ..self },
-            candle_nn::Activation::Silu | candle_nn::Activation::Swish => {
-                Self { fused: Activation::Silu, ..self }
-            }
+            candle_nn::Activation::Relu => self.with_fused(Activation::Relu),
+            candle_nn::Activation::Silu | candle_nn::Activation::Swish => self.with_fused(Activation::Silu),
             other => Self { activation: Some(other), ..self },
         }
+    }
+
+    /// The same layer with an activation function that is applied while the product is at hand.
+    pub fn with_fused(self, activation: Activation) -> Self {
+        Self { fused: activation, ..self }
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`.
@@ -119,7 +124,10 @@ impl Linear {
         };
         match &self.weight {
             Matrix::F32(weight) => matmul(input, weight, bias, self.fused, output),
-            Matrix::Int8(weight) => matmul_int8(input, weight, bias, self.fused, output),
+            Matrix::Int8(weight) => {
+                let input = QuantizedRows::by_largest(input, weight.inputs());
+                matmul_int8(&input, weight, bias, self.fused, output);
+            }
             Matrix::Tensor(_) => candle_core::bail!("a layer of tensors has no kernel"),
         }
         Ok(())

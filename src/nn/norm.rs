@@ -9,7 +9,10 @@ use super::linear::{Precision, to_vec};
 const EPSILON: f32 = 1e-5;
 
 /// Layer normalisation over rows, alone or fused with the residual connection before it.
-pub struct LayerNorm(Parameters);
+pub struct LayerNorm {
+    parameters: Parameters,
+    epsilon: f32,
+}
 
 enum Parameters {
     Numbers { weight: Vec<f32>, bias: Vec<f32> },
@@ -19,19 +22,25 @@ enum Parameters {
 impl LayerNorm {
     /// A layer with `weight` and `bias`, each `[features]`.
     pub fn new(weight: &Tensor, bias: &Tensor, precision: Precision) -> Result<Self> {
-        Ok(Self(match precision {
+        let parameters = match precision {
             Precision::Tensors(kind) => {
                 Parameters::Tensors { weight: weight.to_dtype(kind)?, bias: bias.to_dtype(kind)? }
             }
             _ => Parameters::Numbers { weight: to_vec(weight)?, bias: to_vec(bias)? },
-        }))
+        };
+        Ok(Self { parameters, epsilon: EPSILON })
+    }
+
+    /// A layer with `weight` and `bias`, each `[features]`, and an ε of its own.
+    pub fn with_epsilon(weight: Vec<f32>, bias: Vec<f32>, epsilon: f32) -> Self {
+        Self { parameters: Parameters::Numbers { weight, bias }, epsilon }
     }
 
     /// `LayerNorm(x + residual)`, all `[rows, features]`.
     pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        match &self.0 {
+        match &self.parameters {
             Parameters::Numbers { weight, bias } => {
-                x.apply_op2_no_bwd(residual, &AddLayerNorm { weight, bias })
+                x.apply_op2_no_bwd(residual, &AddLayerNorm { weight, bias, epsilon: self.epsilon })
             }
             Parameters::Tensors { .. } => self.forward_alone(&(x + residual)?),
         }
@@ -46,9 +55,11 @@ impl LayerNorm {
 
     /// `LayerNorm(x)`, both `[rows, features]`.
     pub fn forward_alone(&self, x: &Tensor) -> Result<Tensor> {
-        match &self.0 {
-            Parameters::Numbers { weight, bias } => x.apply_op1_no_bwd(&PlainLayerNorm { weight, bias }),
-            Parameters::Tensors { weight, bias } => candle_nn::ops::layer_norm(x, weight, bias, EPSILON),
+        match &self.parameters {
+            Parameters::Numbers { weight, bias } => {
+                x.apply_op1_no_bwd(&PlainLayerNorm { weight, bias, epsilon: self.epsilon })
+            }
+            Parameters::Tensors { weight, bias } => candle_nn::ops::layer_norm(x, weight, bias, self.epsilon),
         }
     }
 }
@@ -56,6 +67,7 @@ impl LayerNorm {
 struct PlainLayerNorm<'a> {
     weight: &'a [f32],
     bias: &'a [f32],
+    epsilon: f32,
 }
 
 impl CustomOp1 for PlainLayerNorm<'_> {
@@ -65,7 +77,7 @@ impl CustomOp1 for PlainLayerNorm<'_> {
 
     fn cpu_fwd(&self, x: &CpuStorage, x_at: &Layout) -> Result<(CpuStorage, Shape)> {
         let mut output = contiguous(x, x_at, self.name())?.to_vec();
-        layer_norm(&mut output, self.weight, self.bias, EPSILON);
+        layer_norm(&mut output, self.weight, self.bias, self.epsilon);
         Ok((CpuStorage::F32(output), x_at.shape().clone()))
     }
 }
@@ -73,6 +85,7 @@ impl CustomOp1 for PlainLayerNorm<'_> {
 struct AddLayerNorm<'a> {
     weight: &'a [f32],
     bias: &'a [f32],
+    epsilon: f32,
 }
 
 impl CustomOp2 for AddLayerNorm<'_> {
@@ -89,7 +102,7 @@ impl CustomOp2 for AddLayerNorm<'_> {
     ) -> Result<(CpuStorage, Shape)> {
         let (x, y) = (contiguous(x, x_at, self.name())?, contiguous(y, y_at, self.name())?);
         let mut output = Vec::with_capacity(x.len());
-        add_layer_norm(x, y, self.weight, self.bias, EPSILON, &mut output);
+        add_layer_norm(x, y, self.weight, self.bias, self.epsilon, &mut output);
         Ok((CpuStorage::F32(output), x_at.shape().clone()))
     }
 }

@@ -4,6 +4,7 @@
 //! - `proto`: the messages of a SentencePiece model file
 //! - `trie`, `charsmap`, `normalizer`: prefix search, and the text as the pieces spell it
 //! - `sentencepiece`: the best pieces of a text, unigram or BPE, and the text of pieces
+//! - `student`: the ids of a student, which are the SentencePiece model's own
 //! - `vocabulary`, `marian`, `m2m100`: pieces to the ids that a model in the Hugging Face layout knows
 //! - `t5`: pieces as MADLAD-400 reads them
 //! - `nllb`: `tokenizer.json`, which the crate `tokenizers` reads, for it is the reference there
@@ -20,6 +21,7 @@ mod nllb;
 mod normalizer;
 mod proto;
 mod sentencepiece;
+mod student;
 mod t5;
 mod trie;
 mod vocabulary;
@@ -30,6 +32,7 @@ pub use m2m100::M2m100Tokenizer;
 pub use marian::{MarianFiles, MarianTokenizer};
 pub use nllb::NllbTokenizer;
 pub use sentencepiece::{Piece, SentencePieceModel};
+pub use student::{StudentTokenizer, StudentVocabulary};
 pub use t5::T5Tokenizer;
 
 use crate::Error;

@@ -1,4 +1,4 @@
-//! The real binary with the built-in model's files on the server, under the name of a model of the catalogue.
+//! The real binary with a small model's files on the server, under the name of a model of the catalogue.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::server::{Fault, Gate, Server};
 
 const MODEL: &str = "opus-mt-tc-bible-big-iir-en";
+const STUDENT: &str = "mozilla-faen-tiny";
 
 struct Machine {
     server: Server,
@@ -19,8 +20,13 @@ struct Machine {
 
 impl Machine {
     async fn new() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/fa-en-mini");
         let names = ["config.json", "model.safetensors", "source.spm", "target.spm", "vocab.json"];
+        Self::serving("models/fa-en-mini", names).await
+    }
+
+    /// With the files of a folder of this project on the server.
+    async fn serving<const COUNT: usize>(folder: &str, names: [&str; COUNT]) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let files =
             names.map(|name| (name.to_owned(), std::fs::read(folder.join(name)).expect("it is there")));
         let server = Server::start(files, Some("apache-2.0")).await;
@@ -30,6 +36,7 @@ impl Machine {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tarjoman"));
         command.args(arguments).env("TARJOMAN_HOME", self.home.path()).env("HF_ENDPOINT", &self.server.hub);
+        command.env("TARJOMAN_REMOTE_SETTINGS", format!("{}/v1", self.server.hub));
         command.env("HF_HOME", self.home.path().join("hf")).env("NO_PROXY", "127.0.0.1,localhost");
         for variable in ["HF_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE", "HF_TOKEN_PATH"] {
             command.env_remove(variable);
@@ -103,6 +110,29 @@ async fn a_model_is_fetched_listed_checked_used_and_removed() {
     let output = machine.run(&["models", "path", MODEL], "").await;
     assert_eq!(output.status.code(), Some(1));
     assert!(words(&output).contains("isn't in the store"), "{}", words(&output));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_student_is_fetched_as_mozilla_serves_it_and_is_then_the_model_that_translates() {
+    let files = ["model.faen.intgemm.alphas.bin.zst", "vocab.faen.spm.gz", "lex.50.50.faen.s2t.bin.zst"];
+    let machine = Machine::serving("tests/golden/student-alphas", files).await;
+    machine.server.list_records(|_| {});
+    let output = machine.run(&["models", "pull", STUDENT], "").await;
+    assert!(output.status.success(), "{}", words(&output));
+    let verified = machine.run(&["models", "verify"], "").await;
+    assert_eq!((verified.status.code(), words(&verified)), (Some(0), format!("{STUDENT}: sound\n")));
+
+    let sentences = "هوا خوب است.\nکتاب روی میز است.\n";
+    let translate = ["translate", "--lines", "--beam", "1"];
+    let by_default = machine.run(&translate, sentences).await;
+    assert!(by_default.status.success(), "{}", words(&by_default));
+    assert!(!words(&by_default).contains("far better"), "{}", words(&by_default));
+    assert_eq!(by_default.stdout.lines().count(), 2);
+    for name in [STUDENT, "tests/golden/student-alphas"] {
+        let named = machine.run(&[&translate[..], &["--model", name]].concat(), sentences).await;
+        assert!(named.status.success(), "{name}: {}", words(&named));
+        assert_eq!(named.stdout, by_default.stdout, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,7 +19,9 @@ mod softmax;
 pub use activation::Activation;
 pub use attention::{BLOCK, KvBlock, attend, attend_reference};
 pub use gemm::{PackedMatrix, matmul, matmul_reference};
-pub use int8::{QuantizedMatrix, matmul_int8, matmul_int8_reference};
+pub use int8::{
+    QuantizedMatrix, QuantizedRows, RowScale, largest_magnitude, matmul_int8, matmul_int8_reference,
+};
 pub use norm::{add_layer_norm, add_layer_norm_reference, layer_norm, layer_norm_reference};
 pub use softmax::{log_sum_exp, log_sum_exp_reference, softmax, softmax_reference};
 

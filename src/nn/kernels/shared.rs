@@ -20,6 +20,14 @@ impl Shape {
     pub(super) fn new(input: &[f32], inputs: usize, outputs: usize, bias: Option<&[f32]>) -> Self {
         let rows = input.len().checked_div(inputs).unwrap_or(0);
         assert_eq!(input.len(), rows * inputs, "the input's shape");
+        Self::of_rows(rows, inputs, outputs, bias)
+    }
+
+    /// The shape of a product with so many rows.
+    ///
+    /// # Panics
+    /// When the bias has another size.
+    pub(super) fn of_rows(rows: usize, inputs: usize, outputs: usize, bias: Option<&[f32]>) -> Self {
         assert!(bias.is_none_or(|bias| bias.len() == outputs), "the bias' shape");
         Self { rows, inputs, outputs }
     }

@@ -25,7 +25,7 @@ pub(super) fn open(folder: &Path, card: &Card, options: &LoadOptions) -> Result<
         Error::model_file(folder, problem, remedy)
     })?;
     let engine = start(model, options)?;
-    Ok(Parts { family: "m2m100", digest, precision: options.precision.name().into(), tokenizer, engine })
+    Ok(Parts { digest, precision: options.precision.name().into(), tokenizer, engine })
 }
 
 /// A tokenizer, and what of it the model must know.

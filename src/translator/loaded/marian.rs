@@ -57,5 +57,5 @@ fn parts(
     )?;
     let engine = start(model, options)?;
     let precision = options.precision.name().to_owned();
-    Ok(Parts { family: "marian", digest, precision, tokenizer: Box::new(tokenizer), engine })
+    Ok(Parts { digest, precision, tokenizer: Box::new(tokenizer), engine })
 }

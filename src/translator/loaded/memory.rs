@@ -4,7 +4,8 @@ use std::path::Path;
 
 use candle_core::DType;
 
-use super::{Family, LoadOptions};
+use super::LoadOptions;
+use crate::hub::Family;
 use crate::model::Weights;
 use crate::nn::Precision;
 use crate::{Error, Result};
@@ -35,6 +36,12 @@ fn needed(folder: &Path, family: Family, precision: Precision) -> Result<u64> {
         let io = |error: std::io::Error| Error::Io { path: path.clone(), message: error.to_string() };
         // While it is being read there are two copies.
         return Ok(2 * std::fs::metadata(&path).map_err(io)?.len() + BESIDES_WEIGHTS);
+    }
+    if family == Family::Student {
+        let path = super::student::weights(folder)?;
+        let io = |error: std::io::Error| Error::Io { path: path.clone(), message: error.to_string() };
+        // It may be compressed, and embeddings become numbers of 32 bits.
+        return Ok(5 * std::fs::metadata(&path).map_err(io)?.len() + BESIDES_WEIGHTS);
     }
     let weights = Weights::of_folder(folder, &candle_core::Device::Cpu)?;
     let hundredths = match (family, precision) {

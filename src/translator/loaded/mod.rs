@@ -5,6 +5,7 @@ mod m2m100;
 mod marian;
 mod memory;
 mod options;
+mod student;
 mod t5;
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::engine::Engine;
-use crate::hub::{BUILT_IN, Card, ModelChoice};
+use crate::hub::{BUILT_IN, Card, Family, ModelChoice};
 use crate::model::{ModelInfo, ModelState, PaddedTransformer, Transformer};
 use crate::nn::Precision;
 use crate::tokenizer::Tokenizer;
@@ -41,26 +42,27 @@ impl LoadedModel {
         match choice {
             ModelChoice::BuiltIn => {
                 let (parts, card) = marian::built_in(options)?;
-                Ok(Self::new(parts, card))
+                Ok(Self::new(Family::Marian, parts, card))
             }
             ModelChoice::Folder(folder) => {
-                let family = Family::of(folder)?;
+                let family = family_of(folder)?;
                 let card = card(folder)?;
                 memory::check(folder, family, options)?;
                 let parts = match family {
                     Family::Marian => marian::open(folder, options)?,
                     Family::M2m100 => m2m100::open(folder, &card, options)?,
                     Family::T5 => t5::open(folder, card.target_code(), options)?,
+                    Family::Student => student::open(folder, options)?,
                 };
-                Ok(Self::new(parts, card))
+                Ok(Self::new(family, parts, card))
             }
         }
     }
 
-    fn new(parts: Parts, card: Card) -> Self {
+    fn new(family: Family, parts: Parts, card: Card) -> Self {
         let info = ModelInfo {
             name: card.name,
-            family: parts.family.into(),
+            family: family.name().into(),
             digest: parts.digest,
             source_language: card.source_language,
             target_language: card.target_language,
@@ -75,7 +77,6 @@ impl LoadedModel {
 
 /// What a family makes of a model's files.
 struct Parts {
-    family: &'static str,
     /// SHA-256 of the weights file, in hexadecimal.
     digest: String,
     /// What it computes in.
@@ -95,40 +96,36 @@ fn start(model: Transformer, options: &LoadOptions) -> Result<Engine> {
     }
 }
 
-/// The families that can be loaded.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Marian,
-    M2m100,
-    T5,
-}
+/// What a folder can be that isn't one of a known family.
+const FAMILIES: &str =
+    "name the folder of a Marian, M2M100, NLLB or T5 model in the Hugging Face layout, or of a student";
 
-impl Family {
-    /// The family of the model in a folder, by its `config.json`.
-    fn of(folder: &Path) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Config {
-            model_type: Option<String>,
-        }
+/// The family of the model in a folder, by its `config.json`; a student has none.
+fn family_of(folder: &Path) -> Result<Family> {
+    #[derive(Deserialize)]
+    struct Config {
+        model_type: Option<String>,
+    }
 
-        let path = folder.join("config.json");
-        let remedy = "name the folder of a Marian, M2M100, NLLB or T5 model in the Hugging Face layout";
-        let config: Config = serde_json::from_slice(&read(&path, remedy)?).map_err(|error| {
-            Error::model_file(&path, format!("isn't a model's configuration: {error}"), remedy)
-        })?;
-        match config.model_type.as_deref() {
-            // Configurations older than transformers 3 don't say.
-            None | Some("marian") => Ok(Self::Marian),
-            Some("t5") => Ok(Self::T5),
-            Some("m2m_100") => Ok(Self::M2m100),
-            Some("nllb-moe") => Err(Error::model_file(
-                &path,
-                "describes a mixture of experts, which can't be run",
-                "use a dense NLLB model, such as nllb-200-distilled-1.3B",
-            )),
-            Some(other) => {
-                Err(Error::model_file(&path, format!("describes a model of the family {other:?}"), remedy))
-            }
+    if student::is_in(folder) {
+        return Ok(Family::Student);
+    }
+    let path = folder.join("config.json");
+    let config: Config = serde_json::from_slice(&read(&path, FAMILIES)?).map_err(|error| {
+        Error::model_file(&path, format!("isn't a model's configuration: {error}"), FAMILIES)
+    })?;
+    match config.model_type.as_deref() {
+        // Configurations older than transformers 3 don't say.
+        None | Some("marian") => Ok(Family::Marian),
+        Some("m2m_100") => Ok(Family::M2m100),
+        Some("t5") => Ok(Family::T5),
+        Some("nllb-moe") => Err(Error::model_file(
+            &path,
+            "describes a mixture of experts, which can't be run",
+            "use a dense NLLB model, such as nllb-200-distilled-1.3B",
+        )),
+        Some(other) => {
+            Err(Error::model_file(&path, format!("describes a model of the family {other:?}"), FAMILIES))
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn open(folder: &Path, target: &str, options: &LoadOptions) -> Result
     check_vocabulary(folder, tokenizer.vocabulary(), model.spec().vocabulary)?;
     let precision = model.precision().to_owned();
     let engine = Engine::start(model, &options.engine)?;
-    Ok(Parts { family: "t5", digest, precision, tokenizer: Box::new(tokenizer), engine })
+    Ok(Parts { digest, precision, tokenizer: Box::new(tokenizer), engine })
 }
 
 /// The GGUF file in a folder; it is taken before any other weights.

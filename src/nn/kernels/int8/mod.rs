@@ -1,9 +1,9 @@
 //! Matrix product in 8-bit integers with a weight matrix that was quantised and packed once.
 //!
-//! Every row of the weights has a scale, and so has every row of the input at every product, each found from the
-//! row's largest magnitude (the vector-wise scheme of Dettmers et al. 2022). Products are summed
-//! as 32-bit integers, which are exact in any order: a row's result is the same number in any batch, with any number
-//! of threads and on any CPU.
+//! Every row of the weights has a scale, and so has every row of the input at every product: each found from the
+//! row's largest magnitude (the vector-wise scheme of Dettmers et al. 2022), or given with the model. Products are
+//! summed as 32-bit integers, which are exact in any order: a row's result is the same number in any batch, with any
+//! number of threads and on any CPU.
 
 mod rows;
 mod tiles;
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::shared::{Shape, SharedRows};
-use rows::QuantizedRows;
+pub use rows::{QuantizedRows, RowScale, largest_magnitude};
 use tiles::Panel;
 
 /// Multiplications below which a second thread costs more than it brings.
@@ -32,7 +32,7 @@ pub struct QuantizedMatrix {
     groups: Vec<Group>,
     /// What an output's integers are multiplied by; as many as the panels are wide.
     scales: Vec<f32>,
-    /// `SHIFT` times the sum of an output's integers, which its products with shifted inputs have too much.
+    /// What an output's products with inputs that are shifted by [`SHIFT`] have too much.
     surplus: Vec<i32>,
     outputs: usize,
     inputs: usize,
@@ -46,6 +46,41 @@ struct Group([[i8; DEPTH]; WIDTH]);
 impl QuantizedMatrix {
     /// Quantises and packs a matrix `[outputs, inputs]`, whose rows `row` writes into a buffer of `inputs` numbers.
     pub fn quantize(outputs: usize, inputs: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+        Self::pack(outputs, inputs, SHIFT, |output, integers| {
+            let mut values = vec![0.0; inputs];
+            row(output, &mut values);
+            let largest = largest_magnitude(&values);
+            rows::quantize_signed(&values, largest, integers);
+            largest / LARGEST
+        })
+    }
+
+    /// Packs a matrix `[outputs, inputs]` of integers. `row` gives an output's `inputs` integers, and what their sums of
+    /// products are multiplied by. In these sums every integer of an input counts as more by `shift`.
+    ///
+    /// # Panics
+    /// When a row hasn't `inputs` integers.
+    pub fn from_integers<'a>(
+        outputs: usize,
+        inputs: usize,
+        shift: u8,
+        row: impl Fn(usize) -> (&'a [i8], f32) + Sync,
+    ) -> Self {
+        Self::pack(outputs, inputs, SHIFT - i32::from(shift), |output, integers| {
+            let (row, scale) = row(output);
+            integers[..inputs].copy_from_slice(row);
+            scale
+        })
+    }
+
+    /// Packs rows that `row` writes into a buffer of zeros for `inputs` integers and some that stay as they are, and
+    /// whose scales it returns. Sums of products are too large by `excess` times the sum of a row.
+    fn pack(
+        outputs: usize,
+        inputs: usize,
+        excess: i32,
+        row: impl Fn(usize, &mut [i8]) -> f32 + Sync,
+    ) -> Self {
         let depth = inputs.div_ceil(DEPTH);
         let panels = outputs.div_ceil(WIDTH);
         let mut matrix = Self {
@@ -60,14 +95,11 @@ impl QuantizedMatrix {
             .par_chunks_mut(depth.max(1))
             .zip(matrix.scales.par_chunks_mut(WIDTH).zip(matrix.surplus.par_chunks_mut(WIDTH)));
         panels.enumerate().for_each_init(
-            || (vec![0.0; inputs], vec![0i8; depth * DEPTH]),
-            |(values, integers), (panel, (groups, (scales, surplus)))| {
+            || vec![0i8; depth * DEPTH],
+            |integers, (panel, (groups, (scales, surplus)))| {
                 for lane in 0..WIDTH.min(outputs - panel * WIDTH) {
-                    row(panel * WIDTH + lane, values);
-                    let largest = rows::largest(values);
-                    scales[lane] = largest / LARGEST;
-                    rows::quantize_signed(values, largest, integers);
-                    surplus[lane] = SHIFT * integers.iter().map(|&x| i32::from(x)).sum::<i32>();
+                    scales[lane] = row(panel * WIDTH + lane, integers);
+                    surplus[lane] = excess * integers.iter().map(|&x| i32::from(x)).sum::<i32>();
                     for (group, four) in groups.iter_mut().zip(integers.as_chunks().0) {
                         group.0[lane] = *four;
                     }
@@ -123,18 +155,18 @@ impl QuantizedMatrix {
 /// # Panics
 /// When a slice's length isn't its shape's.
 pub fn matmul_int8(
-    input: &[f32],
+    input: &QuantizedRows,
     weight: &QuantizedMatrix,
     bias: Option<&[f32]>,
     activation: Activation,
     output: &mut [f32],
 ) {
-    let shape = Shape::new(input, weight.inputs, weight.outputs, bias);
+    assert_eq!(input.inputs(), weight.inputs, "the input's shape");
+    let shape = Shape::of_rows(input.rows(), weight.inputs, weight.outputs, bias);
     let output = SharedRows::new(output, shape);
     if shape.is_empty() {
         return;
     }
-    let input = QuantizedRows::new(input, shape.rows, weight.inputs);
     shape.for_each_panel(WIDTH, PARALLEL_FROM, |index| {
         let column = index * WIDTH;
         let width = WIDTH.min(weight.outputs - column);
@@ -142,7 +174,7 @@ pub fn matmul_int8(
         if let Some(bias) = bias {
             biases[..width].copy_from_slice(&bias[column..column + width]);
         }
-        tiles::product(&weight.panel(index), &input, &biases, activation, |row, values| {
+        tiles::product(&weight.panel(index), input, &biases, activation, |row, values| {
             // SAFETY: every panel has columns of its own, and is multiplied by one thread.
             #[expect(
                 unsafe_code,

@@ -1,0 +1,195 @@
+//! A student's embeddings, and the output layer that is tied to the target's.
+
+use std::sync::{Arc, OnceLock};
+
+use candle_core::{Device, Result, Tensor, bail};
+
+use super::config::StudentConfig;
+use super::file::{Matrix, ModelFile};
+use super::layers::Loaded;
+use crate::model::Logits;
+use crate::nn::kernels::{Activation, PackedMatrix, matmul};
+use crate::nn::{IntgemmLinear, IntgemmMatrix};
+
+const LARGEST_VOCABULARY: usize = 1 << 20;
+
+/// The embeddings of both sides, and the output layer.
+pub(super) struct Tables {
+    pub(super) source: Table,
+    pub(super) target: Table,
+    pub(super) output: OutputLayer,
+}
+
+/// A table of embeddings `[tokens, features]`.
+#[derive(Clone)]
+pub(super) struct Table {
+    rows: Rows,
+    tokens: usize,
+    features: usize,
+}
+
+#[derive(Clone)]
+enum Rows {
+    Float(Arc<[f32]>),
+    Int8(IntgemmMatrix),
+}
+
+/// The projection of decoder states onto the vocabulary.
+pub(super) struct OutputLayer {
+    table: Table,
+    bias: Vec<f32>,
+    /// What activations are multiplied by, if the model has it fixed.
+    multiplier: Option<f32>,
+    /// Made when it is first needed: with a shortlist, never.
+    whole: OnceLock<Projection>,
+}
+
+/// The projection onto the target tokens that a source sentence may use.
+pub(super) struct Shortlisted {
+    tokens: Arc<[u32]>,
+    projection: Projection,
+}
+
+enum Projection {
+    Float { weight: PackedMatrix, bias: Vec<f32> },
+    Int8(IntgemmLinear),
+}
+
+impl Tables {
+    pub(super) fn load(file: &ModelFile, config: &StudentConfig) -> Loaded<Self> {
+        let (source, target) =
+            if config.shared { ("Wemb", "Wemb") } else { ("encoder_Wemb", "decoder_Wemb") };
+        let target_table = Table::load(file, target, config.features)?;
+        let source =
+            if config.shared { target_table.clone() } else { Table::load(file, source, config.features)? };
+        Ok(Self {
+            source,
+            output: OutputLayer::load(file, target, target_table.clone())?,
+            target: target_table,
+        })
+    }
+}
+
+impl Table {
+    fn load(file: &ModelFile, name: &str, features: usize) -> Loaded<Self> {
+        let tokens = match file.shape(name) {
+            Some(&[tokens, _]) if (1..=LARGEST_VOCABULARY).contains(&tokens) => tokens,
+            Some(shape) => return Err(format!("has the table {name:?} in the shape {shape:?}")),
+            None => return Err(format!("lacks the table {name:?}")),
+        };
+        let rows = match file.table(name, tokens, features)? {
+            Matrix::Float(values) => Rows::Float(values.into()),
+            Matrix::Int8 { values, multiplier } => {
+                Rows::Int8(IntgemmMatrix::new(values, tokens, features, multiplier))
+            }
+        };
+        Ok(Self { rows, tokens, features })
+    }
+
+    /// Number of tokens in the table.
+    pub(super) fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// The embeddings `[tokens, features]` of some token ids, multiplied by the root of the number of features.
+    pub(super) fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2²⁴")]
+        let scale = (self.features as f32).sqrt();
+        let mut embedded = Vec::with_capacity(ids.len() * self.features);
+        for &id in ids {
+            let id = id as usize;
+            if id >= self.tokens {
+                bail!("no embedding for the token {id}");
+            }
+            match &self.rows {
+                Rows::Float(rows) => embedded.extend(self.row(rows, id).iter().map(|x| x * scale)),
+                Rows::Int8(matrix) => embedded.extend(matrix.row(id).map(|x| x * scale)),
+            }
+        }
+        Tensor::from_vec(embedded, (ids.len(), self.features), &Device::Cpu)
+    }
+
+    fn row<'a>(&self, rows: &'a [f32], id: usize) -> &'a [f32] {
+        &rows[id * self.features..(id + 1) * self.features]
+    }
+}
+
+impl OutputLayer {
+    /// The layer whose weights are the `table` of that name.
+    fn load(file: &ModelFile, name: &str, table: Table) -> Loaded<Self> {
+        const BIAS: &str = "decoder_ff_logit_out_b";
+        let bias = match file.shape(BIAS) {
+            Some(_) => file.vector(BIAS, table.tokens)?,
+            None => vec![0.0; table.tokens],
+        };
+        // Bergamot names the activations' multiplier so where it was found with a shortlist.
+        let multiplier = match file.multiplier("none_QuantMultA")? {
+            Some(multiplier) => Some(multiplier),
+            None => file.multiplier(&format!("{name}_QuantMultA"))?,
+        };
+        Ok(Self { table, bias, multiplier, whole: OnceLock::new() })
+    }
+
+    /// The logits of all tokens.
+    pub(super) fn all(&self, x: &Tensor, logits: &mut Logits) -> Result<()> {
+        let whole = self.whole.get_or_init(|| {
+            let tokens: Vec<u32> = (0..).take(self.table.tokens).collect();
+            self.projection(&tokens)
+        });
+        let rows = x.flatten_all()?.to_vec1::<f32>()?;
+        whole.project(&rows, logits.start_full(x.dim(0)?, self.table.tokens));
+        Ok(())
+    }
+
+    /// The logits of what each row's shortlist has.
+    pub(super) fn shortlisted(
+        &self,
+        x: &Tensor,
+        shortlists: &[Arc<Shortlisted>],
+        logits: &mut Logits,
+    ) -> Result<()> {
+        let mut output =
+            logits.start_shortlisted(shortlists.iter().map(|list| list.tokens.clone()).collect());
+        let rows = x.flatten_all()?.to_vec1::<f32>()?;
+        let mut rows = &rows[..];
+        for same in shortlists.chunk_by(Arc::ptr_eq) {
+            let Shortlisted { tokens, projection } = &*same[0];
+            let (own, others) = rows.split_at(same.len() * self.table.features);
+            let (own_output, rest) = std::mem::take(&mut output).split_at_mut(same.len() * tokens.len());
+            projection.project(own, own_output);
+            (rows, output) = (others, rest);
+        }
+        Ok(())
+    }
+
+    /// The layer for a sentence that may use these tokens, which ascend.
+    pub(super) fn shortlist(&self, tokens: Vec<u32>) -> Shortlisted {
+        Shortlisted { projection: self.projection(&tokens), tokens: tokens.into() }
+    }
+
+    fn projection(&self, tokens: &[u32]) -> Projection {
+        match &self.table.rows {
+            Rows::Float(rows) => {
+                let row = |&token: &u32| self.table.row(rows, token as usize);
+                let weight: Vec<f32> = tokens.iter().flat_map(row).copied().collect();
+                Projection::Float {
+                    weight: PackedMatrix::pack(&weight, tokens.len(), self.table.features),
+                    bias: tokens.iter().map(|&token| self.bias[token as usize]).collect(),
+                }
+            }
+            Rows::Int8(matrix) => {
+                Projection::Int8(IntgemmLinear::of_outputs(matrix, &self.bias, self.multiplier, tokens))
+            }
+        }
+    }
+}
+
+impl Projection {
+    /// `[rows, features]` to `[rows, tokens]`, both row-major.
+    fn project(&self, rows: &[f32], output: &mut [f32]) {
+        match self {
+            Self::Float { weight, bias } => matmul(rows, weight, Some(bias), Activation::None, output),
+            Self::Int8(layer) => layer.project(rows, output),
+        }
+    }
+}
