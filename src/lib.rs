@@ -15,10 +15,12 @@
 //! - [`review`]: integrity checks and the retry ladder
 //! - [`options`] and [`translation`]: what a caller asks for and gets
 //! - [`translator`]: the whole way
+//! - [`archive`]: whole archives, resumed where they stopped
 //! - [`config`]: what a service can be told, and where each value comes from
 //! - [`server`] and [`client`]: the gRPC service
 //! - [`cli`]: the command line
 
+pub mod archive;
 pub mod article;
 pub mod cli;
 pub mod client;

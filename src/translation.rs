@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::article::Span;
 use crate::model::ModelInfo;
@@ -39,7 +39,7 @@ pub struct ArticleStart {
 }
 
 /// A paragraph and its translation.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TranslatedParagraph {
     /// Position among the article's paragraphs, from 0.
     pub index: usize,
@@ -57,7 +57,7 @@ pub struct TranslatedParagraph {
 }
 
 /// A sentence and its translation.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TranslatedSentence {
     /// Where it stands in the source.
     pub source_span: Span,
@@ -70,13 +70,13 @@ pub struct TranslatedSentence {
     /// How many times it was translated, at least 1.
     pub attempts: usize,
     /// The other translations, best first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
     /// Which words stand for which, if it was asked for: in the order of the target, then of the source.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alignment: Vec<WordLink>,
     /// The model's score of each token, if it was asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub token_scores: Vec<TokenScore>,
     /// The source text, if it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +84,7 @@ pub struct TranslatedSentence {
 }
 
 /// Two words of which one stands for the other, as far as the model's attention tells.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WordLink {
     /// Where the source word stands, in the same text as its sentence's `source_span`.
     pub source_span: Span,
@@ -100,7 +100,7 @@ impl WordLink {
 }
 
 /// The model's score of a target token.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TokenScore {
     /// Where its text stands, in the same text as its sentence's `target_span`; empty for the end mark.
     pub target_span: Span,
@@ -135,7 +135,7 @@ pub struct TranslatedLine {
 }
 
 /// Another translation of a sentence.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alternative {
     /// The English text.
     pub text: String,

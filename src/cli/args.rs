@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::batch::BatchArgs;
 use super::failure::Failure;
 use crate::client::Access;
 use crate::config::Layers;
@@ -26,7 +27,8 @@ pub(super) struct Invocation {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 all well, 1 failed, 2 wrong usage, 3 some sentences flagged (only with --strict).
+Exit codes: 0 all well, 1 failed, 2 wrong usage, 3 some sentences flagged (only with --strict),
+130 interrupted (batch).
 Environment: TARJOMAN_LOG or RUST_LOG says what is logged to standard error, e.g. tarjoman=debug.
 TARJOMAN_HOME is the folder of the models' store; HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE mean what they
 mean to Hugging Face's own tools.";
@@ -66,6 +68,12 @@ pub(super) enum Command {
     /// Every sentence's translation is checked, and tried again in other ways while a check fails. What still fails
     /// is written all the same, and flagged: in `bilingual` and `jsonl`, and counted on standard error.
     Translate(TranslateArgs),
+    /// Translate whole archives: files, folders and containers, into the same shape.
+    ///
+    /// A run can be cut short at any moment; to run the same command again goes on from there. DIR gets the translated
+    /// files in `translated`, what --export asks for beside it, `errors.jsonl` with what failed and why, and
+    /// `journal.sqlite`, which knows every article.
+    Batch(BatchArgs),
     /// Serve translations over gRPC.
     Serve(ServeArgs),
     /// Split a text into sentences, one JSON object a line.

@@ -12,6 +12,8 @@ pub(super) enum Outcome {
     Done,
     /// Some sentences are flagged, and the caller wants to know.
     Flagged,
+    /// It was asked to stop, and can go on later.
+    Interrupted,
 }
 
 /// A command that didn't.

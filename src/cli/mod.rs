@@ -1,13 +1,14 @@
 //! The command line: its arguments, one file for each command, and what they share.
 //!
 //! - `args`: the arguments, as clap reads them
-//! - `translate`, `lines`, `serve`, `split`, `evaluate`, `models`, `keys`, `completions`: the commands
+//! - `translate`, `lines`, `batch`, `serve`, `split`, `evaluate`, `models`, `keys`, `completions`: the commands
 //! - `downloads`: what is told of a download
 //! - `input`, `output`, `format`: what is read and what is written
 //! - `progress`, `stats`: what is told of a translation
 //! - `failure`: how a command ends
 
 mod args;
+mod batch;
 mod completions;
 mod downloads;
 mod evaluate;
@@ -34,12 +35,13 @@ use args::{Command, HubArgs, Invocation, Verbosity};
 use failure::{Failure, Outcome, tell};
 
 /// Parses the arguments, runs the command, and maps how it ended to an exit code: 0 all well, 1 failed, 2 wrong
-/// usage, 3 translated but some sentences flagged (only with `--strict`).
+/// usage, 3 translated but some sentences flagged (only with `--strict`), 130 a batch that was interrupted.
 pub fn run() -> ExitCode {
     let Invocation { command, verbosity, hub } = Invocation::parse();
     match dispatch(command, verbosity, &hub) {
         Ok(Outcome::Done) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Ok(Outcome::Flagged) => ExitCode::from(3),
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(Failure::Usage(problem)) => {
             tell(&format!("error: {problem}\n\nFor more information, try '--help'."));
             ExitCode::from(2)
@@ -60,6 +62,7 @@ fn dispatch(command: Command, verbosity: Verbosity, hub: &HubArgs) -> Result<Out
     }
     match command {
         Command::Translate(args) => runtime()?.block_on(translate::run(args, hub, quiet)),
+        Command::Batch(args) => batch::run(args, hub, quiet),
         Command::Serve(args) => serve::run(args, hub, filter, quiet),
         Command::Evaluate(args) => runtime()?.block_on(evaluate::run(args, hub, quiet)),
         Command::Split(args) => split::run(&args),
