@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
+use zstd::stream::read::Decoder;
 
 /// How many times as long as its compressed bytes a file may be. Weights shrink by a quarter, lists and vocabularies to
 /// a fifth; what grows further is made to exhaust memory.
@@ -17,8 +17,8 @@ pub fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     match bytes.get(..4) {
         Some([0x1f, 0x8b, ..]) => read("gzip", MultiGzDecoder::new(&*bytes), bytes.len()),
         Some([0x28, 0xb5, 0x2f, 0xfd]) => {
-            let decoder = StreamingDecoder::new_with_max_window_size(&*bytes, limit(bytes.len()));
-            read("Zstandard", decoder.map_err(|error| damaged("Zstandard", &error))?, bytes.len())
+            let decoder = Decoder::with_buffer(&*bytes).map_err(|error| damaged("Zstandard", &error))?;
+            read("Zstandard", decoder, bytes.len())
         }
         _ => Ok(bytes),
     }
@@ -48,7 +48,6 @@ mod tests {
     use std::io::Write;
 
     use flate2::{Compression, write::GzEncoder};
-    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::*;
 
@@ -67,13 +66,13 @@ mod tests {
         let contents = contents();
         assert_eq!(unpack(contents.clone()).unwrap(), contents);
         assert_eq!(unpack(gzip(&contents)).unwrap(), contents);
-        assert_eq!(unpack(compress_to_vec(&*contents, CompressionLevel::Fastest)).unwrap(), contents);
+        assert_eq!(unpack(zstd::encode_all(&*contents, 3).unwrap()).unwrap(), contents);
         assert!(unpack(Vec::new()).unwrap().is_empty());
     }
 
     #[test]
     fn compressed_data_that_is_cut_off_is_refused() {
-        for bytes in [gzip(&contents()), compress_to_vec(&*contents(), CompressionLevel::Fastest)] {
+        for bytes in [gzip(&contents()), zstd::encode_all(&*contents(), 3).unwrap()] {
             for length in [5, 12, bytes.len() / 2, bytes.len() - 1] {
                 let error = unpack(bytes[..length].to_vec()).unwrap_err();
                 assert!(error.contains("cut off, or damaged"), "{error}");
