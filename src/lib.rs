@@ -17,7 +17,7 @@
 //! - [`translator`]: the whole way
 //! - [`archive`]: whole archives, resumed where they stopped
 //! - [`config`]: what a service can be told, and where each value comes from
-//! - [`server`] and [`client`]: the gRPC service
+//! - [`server`] and [`client`]: the service, over gRPC and plain HTTP
 //! - [`cli`]: the command line
 
 pub mod archive;

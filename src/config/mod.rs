@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::{HeaderValue, Uri};
 use serde::{Deserialize, Serialize};
 
 pub use layers::{Layers, Origin};
@@ -28,6 +29,8 @@ pub struct Config {
     pub tls: TlsFiles,
     /// Who may call.
     pub auth: Auth,
+    /// Which web pages may call.
+    pub web: Web,
     /// What it takes on.
     pub limits: Limits,
     /// What it tells in its log.
@@ -95,6 +98,14 @@ pub struct Auth {
     /// The file of API keys' hashes; without one, calls need no key.
     #[serde(with = "forms::blank")]
     pub keys_file: Option<PathBuf>,
+}
+
+/// Which web pages may call a service. Browsers ask; other clients don't.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    /// The origins of pages that may, such as `https://reader.example`, with blanks between them; `*` is all.
+    pub allowed_origins: String,
 }
 
 /// What a service takes on.
@@ -263,6 +274,7 @@ impl Config {
             let problem = format!("{} is less than limits.message_bytes", limits.receiving_bytes);
             return Err(("limits.receiving_bytes", problem, "leave room for one message at least"));
         }
+        self.web.check()?;
         self.tls.check()
     }
 
@@ -279,6 +291,41 @@ impl Config {
                      service encrypts, say --insecure (server.insecure)"
                 .into(),
         })
+    }
+}
+
+impl Web {
+    /// The word for all origins.
+    pub(crate) const ALL: &str = "*";
+
+    /// Whether all origins are allowed.
+    pub(crate) fn allows_all(&self) -> bool {
+        self.allowed_origins.trim() == Self::ALL
+    }
+
+    /// Those that are allowed, where not all are.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = HeaderValue> {
+        self.allowed_origins.split_whitespace().filter_map(|origin| origin.parse().ok())
+    }
+
+    fn check(&self) -> Result<(), Finding> {
+        let is_origin = |origin: &&str| {
+            origin.parse::<Uri>().is_ok_and(|uri| {
+                let rebuilt = uri.scheme_str().zip(uri.authority()).map(|(s, a)| format!("{s}://{a}"));
+                rebuilt.as_deref() == Some(origin)
+            })
+        };
+        if self.allows_all() {
+            return Ok(());
+        }
+        match self.allowed_origins.split_whitespace().find(|origin| !is_origin(origin)) {
+            None => Ok(()),
+            Some(other) => Err((
+                "web.allowed_origins",
+                format!("{other:?} is no origin"),
+                "write such as https://reader.example, without a path, or * alone",
+            )),
+        }
     }
 }
 

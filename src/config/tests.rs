@@ -121,6 +121,9 @@ fn a_value_that_cannot_be_used_is_named_with_its_origin() {
         ("server.insecure", "yes"),
         ("log.format", "xml"),
         ("metrics.listen", "9090"),
+        ("web.allowed_origins", "reader.example"),
+        ("web.allowed_origins", "https://reader.example/"),
+        ("web.allowed_origins", "https://reader.example *"),
     ];
     for (key, text) in cases {
         let mut layers = layers();

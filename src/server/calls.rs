@@ -1,26 +1,32 @@
-//! What every call passes before its method and behind it: its id, its key, its deadline, the bounds of what it sends,
-//! and the tally of how it ended.
+//! What every call passes before its method and behind it, in whichever protocol it comes: its id, its key, its deadline,
+//! the bounds of what it sends, and the tally of how it ended.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use axum::Router;
+use axum::response::IntoResponse;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use prost::bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tonic::body::Body;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::{Code, Status};
-use tower::ServiceExt;
+use tonic_web::GrpcWebLayer;
+use tower::{Layer, ServiceExt, service_fn};
 use tracing::{Instrument, Span};
 
 use super::admission::Demand;
+use super::gateway::{self, Ending, Refusal};
 use super::keys::Key;
 use super::metrics::{self, Metrics, Tally};
 use super::receiving::{Budget, Received, Receiving};
@@ -31,11 +37,15 @@ use crate::proto::translation_service_server::TranslationServiceServer;
 use crate::{Error, Result};
 
 /// The header by which a client names its call, and the answer names it again.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header of an API key, for those who can't set `authorization`.
+pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// The header of how long a client waits.
+pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// The longest name that is taken from a client.
 const MAX_ID_BYTES: usize = 128;
-/// Health is asked for by those who have no key.
-const HEALTH: &str = "/grpc.health.v1.Health/";
+/// What is asked for by those who have no key: health, and how to call.
+const OPEN: [&str; 3] = ["/grpc.health.v1.Health/", gateway::OPENAPI, gateway::DOCS];
 /// The method whose client may be silent between messages for as long as it likes to.
 const MANY: &str = "/tarjoman.v1.TranslationService/TranslateArticles";
 
@@ -47,13 +57,16 @@ pub(super) struct Gate {
     pub(super) service: Service,
     /// Health and reflection.
     pub(super) others: Routes,
+    /// What answers plain HTTP.
+    pub(super) gateway: Router<Service>,
     pub(super) receiving: Budget,
 }
 
 /// The calls of one connection.
 pub(super) struct Calls {
     gate: Gate,
-    routes: Routes,
+    grpc: Routes,
+    plain: Router,
     limits: Arc<Limits>,
     peer: SocketAddr,
     active: Arc<watch::Sender<usize>>,
@@ -70,19 +83,33 @@ pub(super) struct Caller {
     pub(super) received: Received,
 }
 
+/// What a call is written in, besides gRPC-Web, which becomes gRPC before it is a call.
+#[derive(Clone, Copy)]
+enum Dialect {
+    Grpc,
+    Plain,
+}
+
 /// An answer's body, which knows how its call ended.
-pub(super) struct Answer {
+struct Answer {
     body: Body,
     tally: Tally,
+    /// Of an answer that hasn't its status among its trailers.
+    ending: Option<Ending>,
     _active: Active,
 }
 
 impl Calls {
     pub(super) fn new(gate: Gate, peer: SocketAddr, limits: Arc<Limits>) -> Self {
         let service = gate.service.clone().with(Arc::clone(&limits));
-        let service = TranslationServiceServer::new(service).max_decoding_message_size(limits.message_bytes);
-        let routes = gate.others.clone().add_service(service).prepare();
-        Self { gate, routes, limits, peer, active: Arc::new(watch::Sender::new(0)) }
+        let plain = gate.gateway.clone().with_state(service.clone());
+        let mut service =
+            TranslationServiceServer::new(service).max_decoding_message_size(limits.message_bytes);
+        for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
+            service = service.accept_compressed(encoding).send_compressed(encoding);
+        }
+        let grpc = gate.others.clone().add_service(service).prepare();
+        Self { gate, grpc, plain, limits, peer, active: Arc::new(watch::Sender::new(0)) }
     }
 
     /// The number of calls in progress.
@@ -91,7 +118,23 @@ impl Calls {
     }
 
     /// Answers one call.
-    pub(super) async fn call(self: Arc<Self>, request: Request<Incoming>) -> Response<Answer> {
+    pub(super) async fn call(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        if kind.starts_with(b"application/grpc-web") {
+            let grpc = service_fn(move |request| {
+                let calls = Arc::clone(&self);
+                async move { Ok::<_, Infallible>(calls.answer(Dialect::Grpc, request).await) }
+            });
+            let answered = GrpcWebLayer::new().layer(grpc).oneshot(request).await;
+            return answered.unwrap_or_else(|never| match never {});
+        }
+        // gRPC needs trailers, which HTTP/1 clients don't expect.
+        let is_grpc = kind.starts_with(b"application/grpc") && request.version() == Version::HTTP_2;
+        let dialect = if is_grpc { Dialect::Grpc } else { Dialect::Plain };
+        self.answer(dialect, request.map(Body::new)).await
+    }
+
+    async fn answer(&self, dialect: Dialect, request: Request<Body>) -> Response<Body> {
         let active = Active::new(&self.active);
         let id = request_id(request.headers());
         let method = metrics::method(request.uri().path());
@@ -103,35 +146,36 @@ impl Calls {
             key = tracing::field::Empty
         );
         let tally = self.gate.metrics.tally(method, span.clone());
-        let mut response = match self.admit(request, &span) {
-            Ok((request, deadline)) => {
-                let answered = self.routes.clone().oneshot(request).instrument(span);
-                match by(deadline, answered).await {
-                    Ok(Ok(response)) => response,
-                    Ok(Err(never)) => match never {},
-                    Err(error) => Status::from(error).into_http(),
-                }
-            }
-            Err(error) => Status::from(error).into_http(),
+        let answered = match self.admit(request, &span) {
+            Ok((request, deadline)) => by(deadline, self.route(dialect, request).instrument(span)).await,
+            Err(error) => Err(error),
         };
+        let mut response = answered.unwrap_or_else(|error| dialect.refuse(error));
         response.headers_mut().insert(REQUEST_ID, id);
-        let (parts, body) = response.into_parts();
-        let mut answer = Answer { body, tally, _active: active };
+        let (mut parts, body) = response.into_parts();
+        let mut answer = Answer { body, tally, ending: parts.extensions.remove(), _active: active };
         // An answer without a body has its status among its headers.
         answer.note(&parts.headers);
-        Response::from_parts(parts, answer)
+        Response::from_parts(parts, Body::new(answer))
+    }
+
+    async fn route(&self, dialect: Dialect, request: Request<Receiving>) -> Response<Body> {
+        match dialect {
+            Dialect::Grpc => self.grpc.clone().oneshot(request).await,
+            Dialect::Plain => {
+                let answered = self.plain.clone().oneshot(request.map(axum::body::Body::new)).await;
+                answered.map(|response| response.map(Body::new))
+            }
+        }
+        .unwrap_or_else(|never| match never {})
     }
 
     /// Checks who calls, and puts bounds to what it sends.
-    fn admit(
-        &self,
-        request: Request<Incoming>,
-        span: &Span,
-    ) -> Result<(Request<Receiving>, Option<Instant>)> {
+    fn admit(&self, request: Request<Body>, span: &Span) -> Result<(Request<Receiving>, Option<Instant>)> {
         let (mut parts, body) = request.into_parts();
         let path = parts.uri.path();
         let key = match &self.gate.settings.keys {
-            Some(keys) if !path.starts_with(HEALTH) => {
+            Some(keys) if !OPEN.iter().any(|open| path.starts_with(open)) => {
                 let key = keys
                     .find(presented(&parts.headers)?)
                     .ok_or(Error::Unauthenticated("the key isn't known; it may have been withdrawn"))?;
@@ -146,6 +190,15 @@ impl Calls {
         let body = Receiving::new(body, received.clone(), stall);
         parts.extensions.insert(Caller { key, deadline, received });
         Ok((Request::from_parts(parts, body), deadline))
+    }
+}
+
+impl Dialect {
+    fn refuse(self, error: Error) -> Response<Body> {
+        match self {
+            Self::Grpc => Status::from(error).into_http(),
+            Self::Plain => Refusal::from(error).into_response().map(Body::new),
+        }
     }
 }
 
@@ -202,6 +255,14 @@ impl Answer {
     }
 }
 
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(code) = self.ending.as_ref().and_then(Ending::code) {
+            self.tally.ended(code);
+        }
+    }
+}
+
 /// One of a connection's calls in progress.
 struct Active(Arc<watch::Sender<usize>>);
 
@@ -233,6 +294,12 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 
 /// The key that a call presents.
 fn presented(headers: &HeaderMap) -> Result<&str> {
+    if let Some(key) = headers.get(API_KEY) {
+        return key
+            .to_str()
+            .map(str::trim)
+            .map_err(|_| Error::Unauthenticated("has other letters than a key has"));
+    }
     let value = headers
         .get(AUTHORIZATION)
         .ok_or(Error::Unauthenticated("is missing; send `authorization: Bearer KEY` with every call"))?;
@@ -245,7 +312,7 @@ fn presented(headers: &HeaderMap) -> Result<&str> {
 
 /// When the client stops waiting, by its `grpc-timeout`: up to eight digits and a unit.
 fn deadline(headers: &HeaderMap) -> Result<Option<Instant>> {
-    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let Some(value) = headers.get(TIMEOUT) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     let time = text.split_at_checked(text.len().saturating_sub(1)).and_then(|(digits, unit)| {
         let number = (1..=8).contains(&digits.len()).then(|| digits.parse::<u32>().ok())??;

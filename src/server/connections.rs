@@ -6,17 +6,19 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::{Layer, service_fn};
 
 use super::calls::{Calls, Gate};
+use super::web;
 use crate::config::Limits;
 
 /// How long to wait before accepting again when the system has no room for another connection; without it the
@@ -24,6 +26,8 @@ use crate::config::Limits;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How much of an answer is kept for a client that doesn't read it, beyond the message that is being sent.
 const SEND_BUFFER: usize = 64 * 1024;
+/// The least that HTTP/1 can be spoken with: a request's headers have to fit, and parts of an answer wait there.
+const LEAST_HTTP1_BUFFER: usize = 8192;
 
 /// The connections of one server. Dropping it cuts them.
 #[derive(Debug, Default)]
@@ -119,7 +123,12 @@ impl Connection {
 
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) -> Ended {
         let Self { peer, limits, gate, closing } = self;
-        let mut builder = Builder::new(TokioExecutor::new()).http2_only();
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.stall_timeout)
+            .max_buf_size(LEAST_HTTP1_BUFFER.max(limits.header_bytes as usize));
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -129,12 +138,14 @@ impl Connection {
             .max_header_list_size(limits.header_bytes)
             .max_send_buf_size(SEND_BUFFER);
         let (idle_timeout, stall_timeout) = (limits.idle_timeout, limits.stall_timeout);
+        let cors = web::layer(&gate.settings.web);
         let calls = Arc::new(Calls::new(gate, peer, limits));
         let mut active = calls.active();
-        let service = service_fn(move |request| {
+        let answered = service_fn(move |request| {
             let call = Arc::clone(&calls).call(request);
             async move { Ok::<_, Infallible>(call.await) }
         });
+        let service = TowerToHyperService::new(cors.layer(answered));
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
             ended = &mut connection => return ended,

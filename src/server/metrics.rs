@@ -17,14 +17,14 @@ use tokio::time::Instant;
 use tonic::Code;
 use tracing::Span;
 
-use super::convert;
+use super::{convert, gateway};
 use crate::engine::EngineStats;
 use crate::model::{ModelInfo, ModelState};
 use crate::review::Flag;
 use crate::translation::{ArticleSummary, TranslatedParagraph};
 
 /// The methods that a server answers: path and name.
-const METHODS: [(&str, &str); 8] = [
+const METHODS: [(&str, &str); 13] = [
     ("/tarjoman.v1.TranslationService/TranslateText", "TranslateText"),
     ("/tarjoman.v1.TranslationService/TranslateArticle", "TranslateArticle"),
     ("/tarjoman.v1.TranslationService/TranslateArticles", "TranslateArticles"),
@@ -33,6 +33,11 @@ const METHODS: [(&str, &str); 8] = [
     ("/grpc.health.v1.Health/Watch", "HealthWatch"),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "Reflection"),
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "Reflection"),
+    (gateway::TEXT, "TranslateText"),
+    (gateway::ARTICLE, "TranslateArticle"),
+    (gateway::MODELS, "ListModels"),
+    (gateway::OPENAPI, "Description"),
+    (gateway::DOCS, "Description"),
 ];
 
 /// Counters, gauges and histograms.

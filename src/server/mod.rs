@@ -1,5 +1,5 @@
-//! The gRPC service: translation, health (`grpc.health.v1`) and reflection (v1 and v1alpha) on one listener, and
-//! pages for Prometheus and probes on another.
+//! The service: translation, health (`grpc.health.v1`) and reflection (v1 and v1alpha) over gRPC, gRPC-Web, and
+//! translation over plain HTTP, all on one listener; and pages for Prometheus and probes on another.
 //!
 //! A [`Server`] takes already bound listeners, a translator that may still be being loaded, and a future that tells it to
 //! stop, so a test binds port 0 and stops it when it likes. Until the translator is there, the health of
@@ -21,12 +21,15 @@
 //! - `articles`, `reply`: an article's events as a stream, many articles' events as one, and a stream as a reply
 //! - `models`: the pages of `ListModels`
 //! - `service`: the four methods, each in terms of the above
+//! - `gateway`: three of them over plain HTTP
+//! - `web`: which pages of other origins may call
 
 mod admission;
 mod articles;
 mod calls;
 mod connections;
 pub(crate) mod convert;
+mod gateway;
 mod keys;
 mod metrics;
 mod models;
@@ -36,6 +39,7 @@ mod reply;
 mod service;
 mod settings;
 mod tls;
+mod web;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -116,7 +120,14 @@ impl Server {
         let connections = Connections::default();
         let page = page::serve(metrics_listener, Arc::clone(&metrics), service.clone());
         let receiving = Budget::new(settings.limits().receiving_bytes);
-        let gate = Gate { settings, metrics, service: service.clone(), others: others(&health)?, receiving };
+        let gate = Gate {
+            settings,
+            metrics,
+            service: service.clone(),
+            others: others(&health)?,
+            gateway: gateway::routes(),
+            receiving,
+        };
         let mut serving = Box::pin(async {
             tokio::select! {
                 never = connections.serve(listener, gate) => never,

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use prost::bytes::Bytes;
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
@@ -32,7 +31,7 @@ struct Share {
 }
 
 /// A request's body that fails when its client stops sending or the server has no room for more.
-pub(super) struct Receiving<B = Incoming> {
+pub(super) struct Receiving<B = tonic::body::Body> {
     body: B,
     received: Received,
     /// How long the client may be silent before the body has ended.

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use super::keys::Keys;
 use super::tls::Tls;
 use crate::Result;
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, Web};
 
 /// What a server runs with, beside its listeners and its translator. Clones share what can change.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub struct Settings {
     limits: Arc<ArcSwap<Limits>>,
     pub(super) tls: Option<Tls>,
     pub(super) keys: Option<Keys>,
+    pub(super) web: Web,
     pub(super) drain_timeout: Duration,
     /// Whether the texts of articles are logged.
     pub(super) log_texts: bool,
@@ -37,6 +38,7 @@ impl Settings {
             limits: Arc::new(ArcSwap::from_pointee(config.limits.clone())),
             tls: Tls::load(&config.tls)?,
             keys: config.auth.keys_file.as_ref().map(Keys::load).transpose()?,
+            web: config.web.clone(),
             drain_timeout: config.server.drain_timeout,
             log_texts: config.log.article_text,
         })

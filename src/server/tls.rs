@@ -15,8 +15,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::config::TlsFiles;
 use crate::{Error, Result};
 
-/// The protocol that a connection is for, as TLS names it.
-const HTTP_2: &[u8] = b"h2";
+/// The protocols that a connection may be for, as TLS names them, the first the best.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The certificates of a service, read from their files again on demand. Clones share them.
 #[derive(Clone)]
@@ -71,7 +71,7 @@ fn read(files: &TlsFiles) -> Result<Option<ServerConfig>> {
     let mut config = builder.with_single_cert(chain, private).map_err(|error| {
         refused(certificate, &error, "check that it is the certificate of the key in tls.key")
     })?;
-    config.alpn_protocols = vec![HTTP_2.to_vec()];
+    config.alpn_protocols = PROTOCOLS.map(Vec::from).into();
     Ok(Some(config))
 }
 

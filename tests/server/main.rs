@@ -10,3 +10,4 @@ mod lifecycle;
 mod limits;
 mod many;
 mod refusals;
+mod web;

@@ -88,8 +88,8 @@ pub(crate) fn model(info: &ModelInfo) -> proto::Model {
     let ModelInfo { name, family, digest, source_language, target_language, licence, precision, note, state } =
         info.clone();
     let state = match state {
-        ModelState::Loading => proto::model::State::Loading,
-        ModelState::Ready => proto::model::State::Ready,
+        ModelState::Loading => proto::ModelState::Loading,
+        ModelState::Ready => proto::ModelState::Ready,
     };
     let state = state.into();
     proto::Model { name, family, digest, source_language, target_language, licence, precision, note, state }
@@ -98,9 +98,9 @@ pub(crate) fn model(info: &ModelInfo) -> proto::Model {
 /// The model of a message.
 pub(crate) fn model_info(message: proto::Model) -> ModelInfo {
     let state = match message.state() {
-        proto::model::State::Loading => ModelState::Loading,
+        proto::ModelState::Loading => ModelState::Loading,
         // A server from before there were states has only models that can be used.
-        proto::model::State::Ready | proto::model::State::Unspecified => ModelState::Ready,
+        proto::ModelState::Ready | proto::ModelState::Unspecified => ModelState::Ready,
     };
     let proto::Model {
         name, family, digest, source_language, target_language, licence, precision, note, ..
@@ -240,8 +240,7 @@ fn summary_message(summary: ArticleSummary) -> proto::ArticleSummary {
         attempts: summary.attempts as u64,
         source_tokens: summary.source_tokens as u64,
         target_tokens: summary.target_tokens as u64,
-        // Fails only beyond 290 billion years.
-        elapsed: prost_types::Duration::try_from(summary.elapsed).ok(),
+        elapsed: Some(summary.elapsed.into()),
         trailing_separator: summary.trailing_separator,
     }
 }
@@ -259,9 +258,14 @@ fn summary(message: proto::ArticleSummary) -> Result<ArticleSummary> {
         attempts: size(message.attempts)?,
         source_tokens: size(message.source_tokens)?,
         target_tokens: size(message.target_tokens)?,
-        elapsed: Duration::try_from(required(message.elapsed, "summary.elapsed")?).map_err(malformed)?,
+        elapsed: duration(required(message.elapsed, "summary.elapsed")?)?,
         trailing_separator: message.trailing_separator,
     })
+}
+
+fn duration(message: pbjson_types::Duration) -> Result<Duration> {
+    let pbjson_types::Duration { seconds, nanos } = message;
+    Duration::try_from(prost_types::Duration { seconds, nanos }).map_err(malformed)
 }
 
 fn span_message(span: Span) -> proto::Span {
@@ -404,7 +408,7 @@ mod tests {
         assert!(named_article_event(proto::TranslateArticlesResponse::default()).1.is_err());
         assert!(span(Some(proto::Span { start: 2, end: 1 }), "span").is_err());
         assert!(span(None, "span").is_err());
-        let negative = prost_types::Duration { seconds: -1, nanos: 0 };
+        let negative = pbjson_types::Duration { seconds: -1, nanos: 0 };
         assert!(summary(proto::ArticleSummary { elapsed: Some(negative), ..Default::default() }).is_err());
     }
 }
