@@ -158,7 +158,7 @@ impl Transformer {
             x = layer.attention_norm.forward(&x, &layer.attention_output.forward(&attended)?)?;
             let query = layer.cross_query.forward(&x.input)?;
             if let Some(looks) = looks.as_deref_mut().filter(|_| index + 1 == self.decoder.len()) {
-                *looks = attention_weights(&query, self.decoder_heads, index, &memories)?;
+                *looks = attention_weights(&query, self.decoder_heads, self.decoder_heads, index, &memories)?;
             }
             let attended = cross_attention(&query, self.decoder_heads, index, &memories)?;
             x = layer.cross_norm.forward(&x, &layer.cross_output.forward(&attended)?)?;

@@ -6,11 +6,13 @@ use super::cache::Memory;
 use super::kernels::{BLOCK, KvBlock, softmax};
 use super::linear::to_vec;
 
-/// The weights of the cross-attention of each hypothesis, the mean over the heads: for each row of `query`
-/// `[hypotheses, features]` one for every token of its source. Written plainly, as it runs for finished translations only.
+/// The weights of the cross-attention of each hypothesis, the mean over the first `averaged` of the heads: for each row
+/// of `query` `[hypotheses, features]` one for every token of its source. Written plainly, as it runs for finished
+/// translations only.
 pub fn attention_weights(
     query: &Tensor,
     heads: usize,
+    averaged: usize,
     layer: usize,
     memories: &[&Memory],
 ) -> Result<Vec<Vec<f32>>> {
@@ -19,7 +21,7 @@ pub fn attention_weights(
     let weights = |(query, memory): (&[f32], &&Memory)| {
         let mut blocks = Vec::new();
         memory.layer(layer).blocks(&mut blocks);
-        mean_weights(query, heads, &blocks)
+        mean_weights(&query[..averaged * features / heads], averaged, &blocks)
     };
     Ok(queries.chunks_exact(features).zip(memories).map(weights).collect())
 }

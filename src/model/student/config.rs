@@ -10,6 +10,8 @@ pub(super) struct StudentConfig {
     pub heads: usize,
     pub encoder_layers: usize,
     pub decoder_layers: usize,
+    /// The decoder's layer whose first head was trained to align, from 1 on.
+    pub aligning_layer: usize,
     pub activation: Activation,
     /// Whether both sides have one vocabulary and one table of embeddings.
     pub shared: bool,
@@ -43,11 +45,20 @@ impl StudentConfig {
         if !features.is_multiple_of(heads) || !features.is_multiple_of(2) || features < 4 {
             return Err(format!("has {features} features for {heads} heads, which doesn't go"));
         }
+        let decoder_layers = size("dec-depth")?;
+        let aligning_layer = match entries.get("transformer-guided-alignment-layer") {
+            None | Some("last") => decoder_layers,
+            Some(layer) => match layer.parse() {
+                Ok(layer) if (1..=decoder_layers).contains(&layer) => layer,
+                _ => return Err(format!("aligns by the layer {layer:?}, of {decoder_layers}")),
+            },
+        };
         Ok(Self {
             features,
             heads,
             encoder_layers: size("enc-depth")?,
-            decoder_layers: size("dec-depth")?,
+            decoder_layers,
+            aligning_layer,
             activation,
             shared: entries.get("tied-embeddings-all") == Some("true"),
         })
@@ -109,7 +120,7 @@ mod tests {
     fn a_configuration_is_read() {
         let config = StudentConfig::parse(TINY).unwrap();
         assert_eq!((config.features, config.heads), (256, 8));
-        assert_eq!((config.encoder_layers, config.decoder_layers), (6, 2));
+        assert_eq!((config.encoder_layers, config.decoder_layers, config.aligning_layer), (6, 2, 2));
         assert!(config.shared);
         assert_eq!(config.activation, Activation::Relu);
     }
@@ -131,6 +142,12 @@ mod tests {
             let error = StudentConfig::parse(&TINY.replace(line, other)).err().unwrap();
             let key = line.split(':').next().unwrap();
             assert!(error.contains(key) || error.contains("heads"), "{error}");
+        }
+        let aligning =
+            |layer| StudentConfig::parse(&format!("{TINY}transformer-guided-alignment-layer: {layer}\n"));
+        assert_eq!(aligning("1").ok().unwrap().aligning_layer, 1);
+        for layer in ["0", "3", "first"] {
+            assert!(aligning(layer).err().unwrap().contains("aligns by the layer"));
         }
         let error = StudentConfig::parse(&TINY.replace("relu", "tanh")).err().unwrap();
         assert!(error.contains("\"tanh\""), "{error}");

@@ -20,7 +20,7 @@ pub use shortlist::Shortlist;
 use tables::{OutputLayer, Shortlisted, Table, Tables};
 
 use super::{DecoderState, Logits, ModelSpec, Seq2Seq};
-use crate::nn::{Memory, Precision, SinusoidalPositions, cross_attention, self_attention};
+use crate::nn::{Memory, Precision, SinusoidalPositions, attention_weights, cross_attention, self_attention};
 use crate::{Error, Result};
 
 /// The longest source in one piece, as Firefox sets it (`max-length-break`).
@@ -43,6 +43,8 @@ pub struct Student {
     output: OutputLayer,
     shortlist: Option<Shortlist>,
     shared: bool,
+    /// The decoder's layer whose first head was trained to align, from 0 on.
+    aligning_layer: usize,
 }
 
 /// The hypotheses that are being decoded.
@@ -86,6 +88,7 @@ impl Student {
             output: tables.output,
             shortlist: None,
             shared: config.shared,
+            aligning_layer: config.aligning_layer - 1,
         })
     }
 
@@ -125,6 +128,48 @@ impl Student {
         };
         embedded + self.positions.forward(&positions)?
     }
+
+    /// Takes a step; `looks` gets the weights of the head that was trained to align, where they are wanted.
+    fn advance(
+        &self,
+        state: &mut StudentState,
+        tokens: &[u32],
+        logits: &mut Logits,
+        mut looks: Option<&mut Vec<Vec<f32>>>,
+    ) -> Result<()> {
+        if tokens.len() != state.rows.len() {
+            return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
+        }
+        if tokens.is_empty() {
+            logits.start_full(0, self.spec.vocabulary);
+            return Ok(());
+        }
+        // Each row is a sentence to itself.
+        let ones = vec![1; tokens.len()];
+        let mut x = self.embed_targets(&state.rows, tokens)?;
+        for (index, layer) in self.decoder.iter().enumerate() {
+            let cells =
+                state.rows.iter_mut().map(|row| &mut row.cells[index * self.features..][..self.features]);
+            x = layer.unit.forward(&x, cells)?;
+            let memories: Vec<&Memory> = state.rows.iter().map(|row| &*row.memory).collect();
+            let query = layer.attention.query(&x, &ones)?;
+            if let Some(looks) = looks.as_deref_mut().filter(|_| index == self.aligning_layer) {
+                *looks = attention_weights(&query, self.heads, 1, index, &memories)?;
+            }
+            let attended = cross_attention(&query, self.heads, index, &memories)?;
+            x = layer.attention.finish(&attended, &x, &ones)?;
+            x = layer.feed_forward.forward(&x, &ones)?;
+        }
+        for row in &mut state.rows {
+            row.length += 1;
+        }
+        let shortlists: Option<Vec<_>> = state.rows.iter().map(|row| row.shortlist.clone()).collect();
+        match shortlists {
+            Some(shortlists) => self.output.shortlisted(&x, &shortlists, logits)?,
+            None => self.output.all(&x, logits)?,
+        }
+        Ok(())
+    }
 }
 
 impl Seq2Seq for Student {
@@ -163,35 +208,20 @@ impl Seq2Seq for Student {
     }
 
     fn step(&self, state: &mut StudentState, tokens: &[u32], logits: &mut Logits) -> Result<()> {
-        if tokens.len() != state.rows.len() {
-            return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
-        }
-        if tokens.is_empty() {
-            logits.start_full(0, self.spec.vocabulary);
-            return Ok(());
-        }
-        // Each row is a sentence to itself.
-        let ones = vec![1; tokens.len()];
-        let mut x = self.embed_targets(&state.rows, tokens)?;
-        for (index, layer) in self.decoder.iter().enumerate() {
-            let cells =
-                state.rows.iter_mut().map(|row| &mut row.cells[index * self.features..][..self.features]);
-            x = layer.unit.forward(&x, cells)?;
-            let memories: Vec<&Memory> = state.rows.iter().map(|row| &*row.memory).collect();
-            let query = layer.attention.query(&x, &ones)?;
-            let attended = cross_attention(&query, self.heads, index, &memories)?;
-            x = layer.attention.finish(&attended, &x, &ones)?;
-            x = layer.feed_forward.forward(&x, &ones)?;
-        }
-        for row in &mut state.rows {
-            row.length += 1;
-        }
-        let shortlists: Option<Vec<_>> = state.rows.iter().map(|row| row.shortlist.clone()).collect();
-        match shortlists {
-            Some(shortlists) => self.output.shortlisted(&x, &shortlists, logits)?,
-            None => self.output.all(&x, logits)?,
-        }
-        Ok(())
+        self.advance(state, tokens, logits, None)
+    }
+
+    const ALIGNS: bool = true;
+
+    fn step_attending(
+        &self,
+        state: &mut StudentState,
+        tokens: &[u32],
+        logits: &mut Logits,
+    ) -> Result<Vec<Vec<f32>>> {
+        let mut looks = Vec::new();
+        self.advance(state, tokens, logits, Some(&mut looks))?;
+        Ok(looks)
     }
 }
 
