@@ -54,7 +54,8 @@ fn a_student_looks_where_marian_says_it_does() {
     for (number, row) in golden(&FLOAT, "alignment") {
         let source = tokenizer.encode_text(&lines()[number - 1]);
         let options = SearchOptions { max_tokens: 2 * source.len() + 1, ..SearchOptions::default() };
-        let ids = generate(&model, &[source.clone()], &options, 1).unwrap().remove(0).remove(0).ids;
+        let ids =
+            generate(&model, std::slice::from_ref(&source), &options, 1).unwrap().remove(0).remove(0).ids;
         let attention = inspect(&model, &source, &ids).unwrap().attention;
         let (text, weights) = row.split_once('\t').unwrap();
         assert!(tokenizer.decode(&ids).starts_with(text), "{number}");
