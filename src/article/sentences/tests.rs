@@ -288,6 +288,7 @@ fn time_is_linear_whatever_the_text() {
         let started = Instant::now();
         split(&text);
         let taken = started.elapsed();
-        assert!(taken < Duration::from_secs(3), "{unit:?} took {taken:?}");
+        // What grows with the square of the length takes minutes, on a busy machine too.
+        assert!(taken < Duration::from_secs(30), "{unit:?} took {taken:?}");
     }
 }
