@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::model::{DecoderState, Logits};
+use crate::model::{Logits, Rows};
 
 /// A model that copies its source and counts what it holds; a source with `POISON` makes it panic.
 struct Copier {
@@ -13,39 +13,21 @@ struct Copier {
 
 const POISON: u32 = 5;
 
-#[derive(Default)]
-struct Rows {
-    rows: Vec<(Vec<u32>, usize)>,
-}
-
-impl DecoderState for Rows {
-    fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn select(&mut self, rows: &[usize]) -> Result<()> {
-        self.rows = rows.iter().map(|&row| self.rows[row].clone()).collect();
-        Ok(())
-    }
-
-    fn append(&mut self, other: Self) -> Result<()> {
-        self.rows.extend(other.rows);
-        Ok(())
-    }
-}
+/// A source and how much of it is copied.
+type Copied = (Vec<u32>, usize);
 
 impl Seq2Seq for Copier {
-    type State = Rows;
+    type State = Rows<Copied>;
 
     fn spec(&self) -> &ModelSpec {
         &self.spec
     }
 
-    fn encode(&self, sources: &[&[u32]]) -> Result<Rows> {
-        Ok(Rows { rows: sources.iter().map(|source| (source.to_vec(), 0)).collect() })
+    fn encode(&self, sources: &[&[u32]]) -> Result<Rows<Copied>> {
+        Ok(sources.iter().map(|source| (source.to_vec(), 0)).collect())
     }
 
-    fn step(&self, state: &mut Rows, _: &[u32], logits: &mut Logits) -> Result<()> {
+    fn step(&self, state: &mut Rows<Copied>, _: &[u32], logits: &mut Logits) -> Result<()> {
         if state.rows.len() > self.room {
             return Err(Error::OutOfMemory(format!("{} rows", state.rows.len())));
         }

@@ -3,6 +3,7 @@
 mod compressed;
 mod config;
 mod logits;
+mod rows;
 pub mod student;
 pub mod t5;
 mod transformer;
@@ -10,13 +11,14 @@ mod weights;
 
 pub use compressed::unpack;
 pub use logits::{Logits, LogitsRow};
+pub use rows::Rows;
 pub use student::Student;
 pub use t5::T5;
-pub use transformer::{PaddedState, PaddedTransformer, Transformer, TransformerState};
+pub use transformer::{PaddedState, PaddedTransformer, Transformer};
 pub use weights::Weights;
 pub(crate) use weights::{digest, digest_files};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// An encoder-decoder translation model. Weights are immutable; everything that belongs to a sentence lives in the
 /// state, which the caller owns.
@@ -60,6 +62,17 @@ pub trait DecoderState: Send + Default {
 
     /// Appends another state's rows.
     fn append(&mut self, other: Self) -> Result<()>;
+
+    /// Checks that there is a token for each row.
+    ///
+    /// # Errors
+    /// [`Error::Inference`] with both numbers.
+    fn check(&self, tokens: &[u32]) -> Result<()> {
+        if tokens.len() == self.rows() {
+            return Ok(());
+        }
+        Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), self.rows())))
+    }
 }
 
 /// What the search needs to know of a model.

@@ -19,9 +19,9 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::{quantized_t5, t5};
 
 use self::config::T5Config;
-use super::{DecoderState, Logits, ModelSpec, Seq2Seq, Weights};
+use super::{DecoderState, Logits, ModelSpec, Rows, Seq2Seq, Weights};
+use crate::Result;
 use crate::nn::Precision;
-use crate::{Error, Result};
 
 /// A T5 model.
 pub struct T5 {
@@ -29,12 +29,6 @@ pub struct T5 {
     network: Network,
     device: Device,
     precision: String,
-}
-
-/// The hypotheses that are being decoded.
-#[derive(Default)]
-pub struct T5State {
-    rows: Vec<Row>,
 }
 
 impl T5 {
@@ -93,25 +87,23 @@ impl T5 {
 }
 
 impl Seq2Seq for T5 {
-    type State = T5State;
+    type State = Rows<Row>;
 
     fn spec(&self) -> &ModelSpec {
         &self.spec
     }
 
-    fn encode(&self, sources: &[&[u32]]) -> Result<T5State> {
+    fn encode(&self, sources: &[&[u32]]) -> Result<Rows<Row>> {
         let encode = |source: &&[u32]| {
             let mut network = self.network.clone();
             let memory = network.encode(&Tensor::new(*source, &self.device)?.unsqueeze(0)?)?;
             Ok(Row { memory: Arc::new(memory), network })
         };
-        Ok(T5State { rows: sources.iter().map(encode).collect::<Result<_>>()? })
+        sources.iter().map(encode).collect()
     }
 
-    fn step(&self, state: &mut T5State, tokens: &[u32], logits: &mut Logits) -> Result<()> {
-        if tokens.len() != state.rows.len() {
-            return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
-        }
+    fn step(&self, state: &mut Rows<Row>, tokens: &[u32], logits: &mut Logits) -> Result<()> {
+        state.check(tokens)?;
         let logits = logits.start_full(tokens.len(), self.spec.vocabulary);
         let rows = state.rows.iter_mut().zip(tokens).zip(logits.chunks_exact_mut(self.spec.vocabulary));
         for ((row, &token), logits) in rows {
@@ -123,25 +115,9 @@ impl Seq2Seq for T5 {
     }
 }
 
-impl DecoderState for T5State {
-    fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn select(&mut self, rows: &[usize]) -> Result<()> {
-        self.rows = rows.iter().map(|&row| self.rows[row].clone()).collect();
-        Ok(())
-    }
-
-    fn append(&mut self, other: Self) -> Result<()> {
-        self.rows.extend(other.rows);
-        Ok(())
-    }
-}
-
 /// One hypothesis: its source, and the model with its target so far.
 #[derive(Clone)]
-struct Row {
+pub struct Row {
     /// The encoder's states, `[1, tokens, d_model]`.
     memory: Arc<Tensor>,
     network: Network,

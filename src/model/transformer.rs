@@ -12,12 +12,12 @@ use candle_core::Tensor;
 use self::layers::{DecoderLayer, EncoderLayer, Entry, Loader};
 pub use self::padded::{PaddedState, PaddedTransformer};
 use super::config::{Family, TransformerConfig};
-use super::{DecoderState, Logits, ModelSpec, Seq2Seq, Weights};
+use super::{DecoderState, Logits, ModelSpec, Rows, Seq2Seq, Weights};
+use crate::Result;
 use crate::nn::{
     Embedding, KvCache, Memory, OutputProjection, SinusoidalPositions, attention_weights, cached_attention,
     cross_attention, self_attention,
 };
-use crate::{Error, Result};
 
 /// A Marian or an M2M100 model on the CPU.
 pub struct Transformer {
@@ -33,12 +33,6 @@ pub struct Transformer {
     decoder_entry: Entry,
     decoder: Vec<DecoderLayer>,
     output: OutputProjection,
-}
-
-/// The hypotheses that are being decoded.
-#[derive(Default)]
-pub struct TransformerState {
-    rows: Vec<Row>,
 }
 
 impl Transformer {
@@ -135,14 +129,12 @@ impl Transformer {
     /// Takes a step; `looks` gets the weights of the last layer's cross-attention, where they are wanted.
     fn advance(
         &self,
-        state: &mut TransformerState,
+        state: &mut Rows<Row>,
         tokens: &[u32],
         logits: &mut Logits,
         mut looks: Option<&mut Vec<Vec<f32>>>,
     ) -> Result<()> {
-        if tokens.len() != state.rows.len() {
-            return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
-        }
+        state.check(tokens)?;
         let logits = logits.start_full(tokens.len(), self.spec.vocabulary);
         if tokens.is_empty() {
             return Ok(());
@@ -176,15 +168,15 @@ impl Transformer {
 }
 
 impl Seq2Seq for Transformer {
-    type State = TransformerState;
+    type State = Rows<Row>;
 
     fn spec(&self) -> &ModelSpec {
         &self.spec
     }
 
-    fn encode(&self, sources: &[&[u32]]) -> Result<TransformerState> {
+    fn encode(&self, sources: &[&[u32]]) -> Result<Rows<Row>> {
         if sources.is_empty() {
-            return Ok(TransformerState::default());
+            return Ok(Rows::default());
         }
         let lengths: Vec<usize> = sources.iter().map(|source| source.len()).collect();
         let ids = sources.concat();
@@ -202,10 +194,10 @@ impl Seq2Seq for Transformer {
             memory: Arc::new(memory),
             cache: KvCache::new(self.decoder.len(), self.features),
         });
-        Ok(TransformerState { rows: rows.collect() })
+        Ok(rows.collect())
     }
 
-    fn step(&self, state: &mut TransformerState, tokens: &[u32], logits: &mut Logits) -> Result<()> {
+    fn step(&self, state: &mut Rows<Row>, tokens: &[u32], logits: &mut Logits) -> Result<()> {
         self.advance(state, tokens, logits, None)
     }
 
@@ -213,7 +205,7 @@ impl Seq2Seq for Transformer {
 
     fn step_attending(
         &self,
-        state: &mut TransformerState,
+        state: &mut Rows<Row>,
         tokens: &[u32],
         logits: &mut Logits,
     ) -> Result<Vec<Vec<f32>>> {
@@ -223,37 +215,9 @@ impl Seq2Seq for Transformer {
     }
 }
 
-impl DecoderState for TransformerState {
-    fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn select(&mut self, rows: &[usize]) -> Result<()> {
-        let mut last_use = vec![None; self.rows.len()];
-        for (at, &row) in rows.iter().enumerate() {
-            last_use[row] = Some(at);
-        }
-        // A row's last use takes it; clones before it would make the next append copy a block that nobody shares.
-        let mut old: Vec<Option<Row>> = std::mem::take(&mut self.rows).into_iter().map(Some).collect();
-        self.rows = rows
-            .iter()
-            .enumerate()
-            .filter_map(
-                |(at, &row)| if last_use[row] == Some(at) { old[row].take() } else { old[row].clone() },
-            )
-            .collect();
-        Ok(())
-    }
-
-    fn append(&mut self, other: Self) -> Result<()> {
-        self.rows.extend(other.rows);
-        Ok(())
-    }
-}
-
 /// One hypothesis: its source and its target so far.
 #[derive(Clone)]
-struct Row {
+pub struct Row {
     memory: Arc<Memory>,
     cache: KvCache,
 }

@@ -19,9 +19,9 @@ use layers::{DecoderLayer, EncoderLayer};
 pub use shortlist::Shortlist;
 use tables::{OutputLayer, Shortlisted, Table, Tables};
 
-use super::{DecoderState, Logits, ModelSpec, Seq2Seq};
+use super::{DecoderState, Logits, ModelSpec, Rows, Seq2Seq};
+use crate::Result;
 use crate::nn::{Memory, Precision, SinusoidalPositions, attention_weights, cross_attention, self_attention};
-use crate::{Error, Result};
 
 /// The longest source in one piece, as Firefox sets it (`max-length-break`).
 const MAX_SOURCE: usize = 128;
@@ -45,12 +45,6 @@ pub struct Student {
     shared: bool,
     /// The decoder's layer whose first head was trained to align, from 0 on.
     aligning_layer: usize,
-}
-
-/// The hypotheses that are being decoded.
-#[derive(Default)]
-pub struct StudentState {
-    rows: Vec<Row>,
 }
 
 impl Student {
@@ -132,14 +126,12 @@ impl Student {
     /// Takes a step; `looks` gets the weights of the head that was trained to align, where they are wanted.
     fn advance(
         &self,
-        state: &mut StudentState,
+        state: &mut Rows<Row>,
         tokens: &[u32],
         logits: &mut Logits,
         mut looks: Option<&mut Vec<Vec<f32>>>,
     ) -> Result<()> {
-        if tokens.len() != state.rows.len() {
-            return Err(Error::Inference(format!("{} tokens for {} rows", tokens.len(), state.rows.len())));
-        }
+        state.check(tokens)?;
         if tokens.is_empty() {
             logits.start_full(0, self.spec.vocabulary);
             return Ok(());
@@ -173,15 +165,15 @@ impl Student {
 }
 
 impl Seq2Seq for Student {
-    type State = StudentState;
+    type State = Rows<Row>;
 
     fn spec(&self) -> &ModelSpec {
         &self.spec
     }
 
-    fn encode(&self, sources: &[&[u32]]) -> Result<StudentState> {
+    fn encode(&self, sources: &[&[u32]]) -> Result<Rows<Row>> {
         if sources.is_empty() {
-            return Ok(StudentState::default());
+            return Ok(Rows::default());
         }
         let lengths: Vec<usize> = sources.iter().map(|source| source.len()).collect();
         let positions: Vec<u32> = sources.iter().flat_map(|source| (0..).take(source.len())).collect();
@@ -204,10 +196,10 @@ impl Seq2Seq for Student {
             cells: vec![0.0; self.decoder.len() * self.features],
             length: 0,
         });
-        Ok(StudentState { rows: rows.collect() })
+        Ok(rows.collect())
     }
 
-    fn step(&self, state: &mut StudentState, tokens: &[u32], logits: &mut Logits) -> Result<()> {
+    fn step(&self, state: &mut Rows<Row>, tokens: &[u32], logits: &mut Logits) -> Result<()> {
         self.advance(state, tokens, logits, None)
     }
 
@@ -215,7 +207,7 @@ impl Seq2Seq for Student {
 
     fn step_attending(
         &self,
-        state: &mut StudentState,
+        state: &mut Rows<Row>,
         tokens: &[u32],
         logits: &mut Logits,
     ) -> Result<Vec<Vec<f32>>> {
@@ -225,25 +217,9 @@ impl Seq2Seq for Student {
     }
 }
 
-impl DecoderState for StudentState {
-    fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn select(&mut self, rows: &[usize]) -> Result<()> {
-        self.rows = rows.iter().map(|&row| self.rows[row].clone()).collect();
-        Ok(())
-    }
-
-    fn append(&mut self, other: Self) -> Result<()> {
-        self.rows.extend(other.rows);
-        Ok(())
-    }
-}
-
 /// One hypothesis: its source, and all that the decoder remembers of its target.
 #[derive(Clone)]
-struct Row {
+pub struct Row {
     memory: Arc<Memory>,
     shortlist: Option<Arc<Shortlisted>>,
     /// The recurrent units' cells, layer by layer.

@@ -91,10 +91,8 @@ impl PaddedTransformer {
         tokens: &[u32],
         logits: &mut Logits,
     ) -> Result<Option<Tensor>> {
-        let rows = state.targets.len();
-        if tokens.len() != rows {
-            return Err(Error::Inference(format!("{} tokens for {rows} rows", tokens.len())));
-        }
+        state.check(tokens)?;
+        let rows = state.rows();
         let logits = logits.start_full(rows, self.model.spec.vocabulary);
         let Some(source_mask) = state.source_mask.clone().filter(|_| rows > 0) else { return Ok(None) };
         #[expect(clippy::cast_possible_truncation, reason = "a target has at most 2²⁰ tokens")]
