@@ -288,6 +288,26 @@ fn read_whole(input: Input<'_>, limit: usize) -> Outcome<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The indices among the `known` columns of those that are named, in order and each once.
+///
+/// # Errors
+/// The first name that isn't known.
+fn columns(known: &[impl AsRef<str>], names: &[String]) -> Outcome<Vec<usize>> {
+    let column = |name: &String| {
+        let index = known.iter().position(|column| column.as_ref() == name);
+        index.ok_or_else(|| {
+            let known = known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+            Stop::unusable(format!(
+                "has no column {name:?} but {known:.200}; name the one with the text by --text-field"
+            ))
+        })
+    };
+    let mut columns = names.iter().map(column).collect::<Outcome<Vec<_>>>()?;
+    columns.sort_unstable();
+    columns.dedup();
+    Ok(columns)
+}
+
 fn too_large(limit: usize) -> String {
     format!("is larger than {limit} bytes; allow more with --max-item-bytes, if that is right")
 }

@@ -68,19 +68,7 @@ pub(super) fn rewrite(
 /// of the file calls them.
 fn columns(metadata: &ParquetMetaData, names: &[String]) -> Outcome<Vec<usize>> {
     let known: Vec<_> = metadata.file_metadata().schema_descr().columns().iter().map(short_name).collect();
-    let column = |name: &String| {
-        let index = known.iter().position(|column| column == name);
-        index.ok_or_else(|| {
-            let known = known.join(", ");
-            Stop::unusable(format!(
-                "has no column {name:?} but {known:.200}; name the one with the text by --text-field"
-            ))
-        })
-    };
-    let mut columns = names.iter().map(column).collect::<Outcome<Vec<_>>>()?;
-    columns.sort_unstable();
-    columns.dedup();
-    Ok(columns)
+    super::columns(&known, names)
 }
 
 fn short_name(column: &ColumnDescPtr) -> String {

@@ -60,21 +60,11 @@ pub(super) fn rewrite(
 
 /// The indices of the columns with the text, in order, by the names in the header.
 fn columns(header: &Row, names: &[String]) -> Outcome<Vec<usize>> {
-    let known: Vec<_> = header.fields.iter().map(|field| String::from_utf8_lossy(&field.value)).collect();
-    let column = |name: &String| {
-        // The header's first name may have a byte order mark before it.
-        let index = known.iter().position(|column| column.trim_start_matches('\u{FEFF}') == name);
-        index.ok_or_else(|| {
-            let known = known.join(", ");
-            Stop::unusable(format!(
-                "has no column {name:?} but {known:.200}; name the one with the text by --text-field"
-            ))
-        })
-    };
-    let mut columns = names.iter().map(column).collect::<Outcome<Vec<_>>>()?;
-    columns.sort_unstable();
-    columns.dedup();
-    Ok(columns)
+    // The first may have a byte order mark before it.
+    let name =
+        |field: &Field| String::from_utf8_lossy(&field.value).trim_start_matches('\u{FEFF}').to_owned();
+    let known: Vec<_> = header.fields.iter().map(name).collect();
+    super::columns(&known, names)
 }
 
 fn fields<'a>(row: &'a Row, columns: &[usize]) -> Result<Vec<(&'a Field, String)>, String> {
