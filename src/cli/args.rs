@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::batch::BatchArgs;
@@ -56,6 +57,11 @@ pub(super) struct HubArgs {
 }
 
 impl HubArgs {
+    /// The models on this machine.
+    pub(super) fn store(&self) -> crate::Result<Store> {
+        Ok(Store::new(self.settings()?.store))
+    }
+
     pub(super) fn settings(&self) -> crate::Result<HubSettings> {
         HubSettings::from_environment(self.store.clone(), self.offline)
     }
@@ -222,8 +228,8 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "NAME|PATH")]
     pub(super) model: Option<String>,
     /// What a Marian model computes in. A T5 model computes in 32-bit floating point, or as its GGUF file is quantised.
-    #[arg(long, value_enum, default_value_t = Precision::Auto)]
-    pub(super) precision: Precision,
+    #[arg(long, value_enum, default_value_t = PrecisionChoice::Auto)]
+    pub(super) precision: PrecisionChoice,
     /// Where it computes: a GPU if there is one (`auto`), `cpu`, `cuda`, or `cuda:N` for the GPU of that number. GPUs
     /// take a program that was built with `--features cuda`.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
@@ -236,37 +242,33 @@ pub(super) struct ModelArgs {
     pub(super) replicas: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Precision {
-    /// What is fastest: int8 on the CPU, f16 on a GPU.
-    Auto,
-    /// Products of 8-bit integers: the fastest, with the least memory.
-    Int8,
-    /// 32-bit floating point: the same translations as Hugging Face transformers.
-    F32,
-    /// 16-bit floating point; on the CPU it is slow.
-    F16,
-    /// 16-bit floating point with the range of 32 bits; on the CPU it is slow.
-    Bf16,
+impl ValueEnum for PrecisionChoice {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Int8, Self::F32, Self::F16, Self::Bf16]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Auto => ("auto", "What is fastest: int8 on the CPU, f16 on a GPU"),
+            Self::Int8 => ("int8", "Products of 8-bit integers: the fastest, with the least memory"),
+            Self::F32 => ("f32", "32-bit floating point: the same translations as Hugging Face transformers"),
+            Self::F16 => ("f16", "16-bit floating point; on the CPU it is slow"),
+            Self::Bf16 => ("bf16", "16-bit floating point with the range of 32 bits; on the CPU it is slow"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
 }
 
 impl ModelArgs {
     /// The model that is asked for, or the best one on this machine.
     pub(super) fn choose(&self, hub: &HubArgs) -> crate::Result<Chosen> {
-        Store::new(hub.settings()?.store).choose(self.model.as_deref())
+        hub.store()?.choose(self.model.as_deref())
     }
 
     pub(super) fn load_options(&self) -> crate::Result<LoadOptions> {
-        let precision = match self.precision {
-            Precision::Auto => PrecisionChoice::Auto,
-            Precision::Int8 => PrecisionChoice::Int8,
-            Precision::F32 => PrecisionChoice::F32,
-            Precision::F16 => PrecisionChoice::F16,
-            Precision::Bf16 => PrecisionChoice::Bf16,
-        };
         let (threads, replicas) = (self.threads, self.replicas);
         let engine = EngineConfig { threads, replicas, ..EngineConfig::default() };
-        LoadOptions::new(engine, &self.device, precision)
+        LoadOptions::new(engine, &self.device, self.precision)
     }
 }
 

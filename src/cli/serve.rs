@@ -11,13 +11,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
-use super::args::{HubArgs, ModelArgs, Precision, ServeArgs};
+use super::args::{HubArgs, ModelArgs, ServeArgs};
 use super::failure::{Failure, Outcome, print, tell};
 use super::others;
 use crate::config::{Config, Limits, LogFormat, Model};
-use crate::hub::{ModelChoice, Store};
+use crate::hub::ModelChoice;
 use crate::server::{Server, Settings};
-use crate::translator::{LoadOptions, Translator};
+use crate::translator::{LoadOptions, PrecisionChoice, Translator};
 use crate::{Error, Result};
 
 /// Serves until SIGINT or SIGTERM, then lets the articles in progress end; a second signal cuts them off. At SIGHUP the
@@ -72,7 +72,7 @@ impl Service {
         let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
         let mut watchdog = Watchdog::new();
 
-        let store = Store::new(hub.settings()?.store);
+        let store = hub.store()?;
         let options = model.load_options()?;
         let (loaded, translator) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -151,7 +151,7 @@ impl Service {
 /// The model that the settings name, as the other commands' arguments would.
 fn model_args(settings: &Model) -> Result<ModelArgs> {
     let Model { name: model, others: _, precision, device, threads, replicas } = settings.clone();
-    let precision = Precision::from_str(&precision, false).map_err(|problem| Error::Config {
+    let precision = PrecisionChoice::from_str(&precision, false).map_err(|problem| Error::Config {
         place: "model.precision".into(),
         problem: format!("{precision:?} isn't one: {problem}"),
         remedy: "use one that `tarjoman translate --help` names".into(),
