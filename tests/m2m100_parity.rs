@@ -1,12 +1,15 @@
 //! Token ids, translations and scores of M2M100, NLLB and SMaLL-100 models equal those of Hugging Face transformers in
 //! float32, as `tests/golden/m2m100.py` wrote them down.
 
-use std::path::{Path, PathBuf};
+#[path = "common/golden.rs"]
+mod golden;
 
 use candle_core::{DType, Device};
 use tarjoman::decode::{SearchOptions, generate, inspect};
 use tarjoman::model::{Transformer, Weights};
 use tarjoman::tokenizer::{LanguagePair, M2m100Tokenizer, NllbTokenizer, Tokenizer};
+
+use golden::{Golden, golden, read, root};
 
 /// A difference in log-probability below which rounding chooses: in float32 the reference itself strays from what it
 /// computes in float64 by up to 8e-4 where lines differ.
@@ -68,7 +71,7 @@ fn decoded_text_equals_that_of_the_reference() {
     for model in MODELS {
         let (tokenizer, _) = tokenizer(model);
         let expected = read(&format!("{}.text.txt", model.golden));
-        for (golden, expected) in golden(model, "beam4").iter().zip(expected.lines()) {
+        for (golden, expected) in answers(model, "beam4").iter().zip(expected.lines()) {
             // The rows of the embedding that no piece has: only a random model writes them, and the reference shows
             // them as `<unk>`.
             if !expected.contains("<unk>") {
@@ -104,7 +107,7 @@ fn a_sentence_is_translated_the_same_to_the_bit_alone_and_in_any_batch() {
 
 #[test]
 fn weights_give_the_same_answers_in_every_type_and_format() {
-    let golden = golden(M2M100, "greedy");
+    let golden = answers(M2M100, "greedy");
     let (_, sources) = load(M2M100);
     let folder = root().join(M2M100.folder);
     let tensors = candle_core::safetensors::load(folder.join("model.safetensors"), &Device::Cpu).unwrap();
@@ -149,16 +152,11 @@ const NLLB: Reference = Reference {
     is_small100: false,
 };
 
-struct Golden {
-    score: f32,
-    ids: Vec<u32>,
-}
-
 /// Compares every line that the reference has. One that differs must be tied with the reference's within [`TIE`]: by
 /// its score, or where it is greedy, and all that follows depends on one choice, by the tokens of that choice.
 fn compare(reference: Reference, beam_size: usize) {
     let (model, sources) = load(reference);
-    let golden = golden(reference, if beam_size == 1 { "greedy" } else { "beam4" });
+    let golden = answers(reference, if beam_size == 1 { "greedy" } else { "beam4" });
     let sources = &sources[..golden.len()];
     let results = generate(&model, sources, &options(beam_size), 32).unwrap();
     let mut differ = Vec::new();
@@ -224,24 +222,10 @@ fn tokenizer(reference: Reference) -> (Box<dyn Tokenizer>, Option<u32>) {
     (Box::new(tokenizer), forced)
 }
 
-fn golden(reference: Reference, kind: &str) -> Vec<Golden> {
-    let parse = |line: &str| {
-        let mut numbers = line.split(' ');
-        let score = numbers.next().unwrap().parse().unwrap();
-        Golden { score, ids: numbers.map(|id| id.parse().unwrap()).collect() }
-    };
-    read(&format!("{}.{kind}.txt", reference.golden)).lines().map(parse).collect()
+fn answers(reference: Reference, kind: &str) -> Vec<Golden> {
+    golden(&format!("{}.{kind}.txt", reference.golden))
 }
 
 fn spell(ids: &[u32]) -> String {
     ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
-}
-
-fn read(path: &str) -> String {
-    let path = root().join(path);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }

@@ -1,12 +1,15 @@
 //! Token ids, translations and scores equal those of Hugging Face transformers in float32, as
 //! `tests/golden/marian.py` wrote them down.
 
-use std::path::{Path, PathBuf};
+#[path = "common/golden.rs"]
+mod golden;
 
 use candle_core::Device;
 use tarjoman::decode::{Hypothesis, SearchOptions, generate};
 use tarjoman::model::{Transformer, Weights};
 use tarjoman::tokenizer::{MarianTokenizer, Tokenizer};
+
+use golden::{Golden, golden, read, root};
 
 /// A difference in score below which two translations count as tied.
 const TIE: f32 = 1e-4;
@@ -31,7 +34,7 @@ fn decoded_text_equals_that_of_the_reference() {
     for model in [MINI, TINY, SPLIT] {
         let tokenizer = MarianTokenizer::open(&root().join(model.folder)).unwrap();
         let expected = read(&format!("{}.text.txt", model.golden));
-        for (golden, expected) in golden(model, "beam4").iter().zip(expected.lines()) {
+        for (golden, expected) in answers(model, "beam4").iter().zip(expected.lines()) {
             assert_eq!(tokenizer.decode(&golden.ids), expected.trim());
         }
     }
@@ -81,15 +84,10 @@ const TINY: Reference =
 const SPLIT: Reference =
     Reference { folder: "tests/golden/split-marian", golden: "tests/golden/split-marian", max_length: 32 };
 
-struct Golden {
-    score: f32,
-    ids: Vec<u32>,
-}
-
 /// Compares every `every`th line. A line that differs must be tied with the reference's within [`TIE`].
 fn compare(reference: Reference, beam_size: usize, batch: usize, every: usize) {
     let (model, sources) = load(reference);
-    let golden = golden(reference, if beam_size == 1 { "greedy" } else { "beam4" });
+    let golden = answers(reference, if beam_size == 1 { "greedy" } else { "beam4" });
     assert_eq!(sources.len(), golden.len());
     let chosen: Vec<usize> = (0..sources.len()).step_by(every).collect();
     let chosen_sources: Vec<_> = chosen.iter().map(|&line| sources[line].clone()).collect();
@@ -135,24 +133,10 @@ fn load(reference: Reference) -> (Transformer, Vec<Vec<u32>>) {
     (model, sources)
 }
 
-fn golden(reference: Reference, kind: &str) -> Vec<Golden> {
-    let parse = |line: &str| {
-        let mut numbers = line.split(' ');
-        let score = numbers.next().unwrap().parse().unwrap();
-        Golden { score, ids: numbers.map(|id| id.parse().unwrap()).collect() }
-    };
-    read(&format!("{}.{kind}.txt", reference.golden)).lines().map(parse).collect()
+fn answers(reference: Reference, kind: &str) -> Vec<Golden> {
+    golden(&format!("{}.{kind}.txt", reference.golden))
 }
 
 fn spell(ids: &[u32]) -> String {
     ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
-}
-
-fn read(path: &str) -> String {
-    let path = root().join(path);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }

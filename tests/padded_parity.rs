@@ -1,7 +1,10 @@
 //! Translations with candle's own operations, which are what GPUs run, equal those of Hugging Face transformers. In a
 //! build with the feature `cuda` on a machine with a GPU they are computed there.
 
-use std::path::{Path, PathBuf};
+#[path = "common/golden.rs"]
+mod golden;
+
+use std::path::Path;
 
 use candle_core::{DType, Device};
 use futures::TryStreamExt;
@@ -12,6 +15,8 @@ use tarjoman::model::{PaddedTransformer, Transformer, Weights};
 use tarjoman::nn::Precision;
 use tarjoman::options::TranslateOptions;
 use tarjoman::translator::{LoadOptions, PrecisionChoice, Translator};
+
+use golden::{Golden, golden, ids, read, root};
 
 /// A difference in log-probability below which rounding chooses.
 const TIE: f32 = 1e-3;
@@ -75,7 +80,9 @@ fn sixteen_bits_give_nearly_the_same_probabilities() {
         let exact = model(reference, DType::F32);
         for kind in [DType::F16, DType::BF16] {
             let rounded = model(reference, kind);
-            for (source, (_, target)) in lines(reference, "greedy").into_iter().step_by(20 * EVERY) {
+            for (source, Golden { ids: target, .. }) in
+                lines(reference, "greedy").into_iter().step_by(20 * EVERY)
+            {
                 let exact = inspect(&exact, &source, &target).unwrap();
                 let rounded = inspect(&rounded, &source, &target).unwrap();
                 for (exact, rounded) in exact.log_probs.iter().zip(&rounded.log_probs) {
@@ -116,7 +123,7 @@ fn compare(reference: Reference, beam_size: usize) {
     // Fewer at once than there are, so that sentences join others that are under way.
     let results = generate(&model, &sources, &options, 7).unwrap();
     let mut differ = Vec::new();
-    for (hypotheses, (source, (score, expected))) in results.iter().zip(&lines) {
+    for (hypotheses, (source, Golden { score, ids: expected })) in results.iter().zip(&lines) {
         let best = &hypotheses[0];
         if best.ids == *expected {
             continue;
@@ -141,28 +148,13 @@ fn model(reference: Reference, kind: DType) -> PaddedTransformer {
     let precision = Precision::Tensors(kind);
     let weights = Weights::of_folder(&folder, &device).unwrap().with_precision(precision);
     let model = (reference.build)(&std::fs::read(&config).unwrap(), &config, &weights, None).unwrap();
-    let forced = lines(reference, "greedy")[0].1.1[0];
+    let forced = lines(reference, "greedy")[0].1.ids[0];
     let model = model.with_forced_first(reference.forced_first.then_some(forced));
     PaddedTransformer::new(model, precision, &device).unwrap()
 }
 
-type Line = (Vec<u32>, (f32, Vec<u32>));
-
-/// The source ids of each line, and the reference's score and ids.
-fn lines(reference: Reference, kind: &str) -> Vec<Line> {
-    let read = |kind: &str| {
-        let path = root().join(format!("{}.{kind}.txt", reference.golden));
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let ids = |line: &str| line.split(' ').map(|id| id.parse().unwrap()).collect();
-    let answer = |line: &str| {
-        let (score, rest) = line.split_once(' ').unwrap();
-        (score.parse().unwrap(), ids(rest))
-    };
-    let (sources, answers) = (read("source"), read(kind));
-    sources.lines().map(ids).zip(answers.lines().map(answer)).collect()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+/// The source ids of each line, and the reference's answer.
+fn lines(reference: Reference, kind: &str) -> Vec<(Vec<u32>, Golden)> {
+    let file = |kind: &str| format!("{}.{kind}.txt", reference.golden);
+    read(&file("source")).lines().map(ids).zip(golden(&file(kind))).collect()
 }

@@ -1,8 +1,11 @@
 //! Token ids and translations of a T5 model in MADLAD-400's layout equal those of SentencePiece and of Hugging Face
 //! transformers in float32, as `tests/golden/t5.py` wrote them down.
 
+#[path = "common/golden.rs"]
+mod golden;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
@@ -17,6 +20,8 @@ use tarjoman::options::TranslateOptions;
 use tarjoman::tokenizer::{T5Tokenizer, Tokenizer};
 use tarjoman::translator::{LoadOptions, Translator};
 
+use golden::{golden, read, root};
+
 /// A difference in score below which two translations count as tied.
 const TIE: f32 = 1e-4;
 const FOLDER: &str = "tests/golden/tiny-t5";
@@ -25,7 +30,7 @@ const LANGUAGES: [u32; 2] = [6, 5];
 
 #[test]
 fn source_ids_equal_those_of_the_reference() {
-    let (sources, golden) = (sources(), read("source"));
+    let (sources, golden) = (sources(), read(&file("source")));
     assert_eq!(sources.len(), golden.lines().count());
     for (ids, expected) in sources.iter().zip(golden.lines()) {
         let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
@@ -48,7 +53,7 @@ fn text_spells_neither_languages_nor_marks() {
 #[test]
 fn decoded_text_equals_that_of_the_reference() {
     let tokenizer = tokenizer();
-    for (golden, expected) in golden("beam4").iter().zip(read("text").lines()) {
+    for (golden, expected) in golden(&file("beam4")).iter().zip(read(&file("text")).lines()) {
         let expected: String = serde_json::from_str(expected).unwrap();
         assert_eq!(tokenizer.decode(&golden.ids), expected.trim());
     }
@@ -88,7 +93,7 @@ fn quantised_weights_are_off_by_what_rounding_explains() {
     let (plain, rounded) = (model(), quantized(&path).unwrap());
     assert_eq!(rounded.precision(), "q8_0");
     let mut errors = Vec::new();
-    for (source, golden) in sources().iter().zip(golden("greedy")).step_by(8) {
+    for (source, golden) in sources().iter().zip(golden(&file("greedy"))).step_by(8) {
         let (exact, rounded) = (forced(&plain, source, &golden.ids), forced(&rounded, source, &golden.ids));
         errors.extend(exact.iter().zip(&rounded).map(|(exact, rounded)| {
             let difference: Vec<f32> = exact.iter().zip(rounded).map(|(x, y)| x - y).collect();
@@ -96,7 +101,8 @@ fn quantised_weights_are_off_by_what_rounding_explains() {
         }));
     }
     errors.sort_by(f32::total_cmp);
-    let (median, expected): (f32, f32) = (errors[errors.len() / 2], read("q8_0").trim().parse().unwrap());
+    let (median, expected): (f32, f32) =
+        (errors[errors.len() / 2], read(&file("q8_0")).trim().parse().unwrap());
     println!("q8_0: {median} where {expected} is expected");
     assert!((median / expected - 1.0).abs() < 0.25, "{median}");
 }
@@ -202,15 +208,10 @@ fn a_folder_that_lacks_something_is_refused_with_its_name() {
     }
 }
 
-struct Golden {
-    score: f32,
-    ids: Vec<u32>,
-}
-
 /// Compares every `every`th line. One that differs must be tied with the reference's within [`TIE`]. Scores are compared where they
 /// mean the same: in greedy search the reference leaves the forbidden `<pad>` out of the sum of probabilities.
 fn compare(model: &T5, kind: &str, beam_size: usize, every: usize) {
-    let golden: Vec<_> = golden(kind).into_iter().step_by(every).collect();
+    let golden: Vec<_> = golden(&file(kind)).into_iter().step_by(every).collect();
     let sources: Vec<_> = sources().into_iter().step_by(every).collect();
     let results = generate(model, &sources, &options(beam_size), 16).unwrap();
     assert_eq!(results.len(), golden.len());
@@ -267,7 +268,7 @@ fn quantized(weights: &Path) -> tarjoman::Result<T5> {
 /// Writes the tiny model's weights as a GGUF file, matrices in the given type.
 fn write_gguf(path: &Path, kind: GgmlDType, llama_names: bool) {
     let weights = candle_core::safetensors::load(root().join(FOLDER).join("model.safetensors"), &Device::Cpu);
-    let names = read("names");
+    let names = read(&file("names"));
     let names: HashMap<&str, &str> = names.lines().filter_map(|line| line.split_once(' ')).collect();
     let rename = |name: String| {
         let name = if name.contains("embed_tokens") { "shared.weight" } else { &name };
@@ -292,24 +293,12 @@ fn open(folder: &Path) -> tarjoman::Result<Translator> {
 
 fn sources() -> Vec<Vec<u32>> {
     let tokenizer = tokenizer();
-    let lines = std::fs::read_to_string(root().join("tests/data/flores-dev.fa")).unwrap();
-    let count = read("source").lines().count();
+    let lines = read("tests/data/flores-dev.fa");
+    let count = read(&file("source")).lines().count();
     lines.lines().take(count).map(|line| tokenizer.encode_text(line)).collect()
 }
 
-fn golden(kind: &str) -> Vec<Golden> {
-    let parse = |line: &str| {
-        let mut numbers = line.split(' ');
-        let score = numbers.next().unwrap().parse().unwrap();
-        Golden { score, ids: numbers.map(|id| id.parse().unwrap()).collect() }
-    };
-    read(kind).lines().map(parse).collect()
-}
-
-fn read(kind: &str) -> String {
-    std::fs::read_to_string(root().join(format!("tests/golden/tiny-t5.{kind}.txt"))).unwrap()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+/// Where the script put what it wrote down.
+fn file(kind: &str) -> String {
+    format!("tests/golden/tiny-t5.{kind}.txt")
 }
