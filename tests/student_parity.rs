@@ -27,7 +27,16 @@ fn a_student_in_float_translates_as_both_do() {
     compare(&FLOAT, true);
 }
 
-/// No two engines agree on all of them in int8, as the script says. So every step of a whole line is compared by itself,
+#[test]
+fn a_trained_student_translates_whole_lines_as_fxtranslate_and_marian_do() {
+    let lines = whole_lines();
+    for (reference, kind) in [(&TRAINED_ALPHAS, "alphas"), (&TRAINED_INTGEMM8, "intgemm8")] {
+        compare_with(reference, false, &golden(reference, kind), &lines);
+        compare_with(reference, true, &golden(reference, &format!("{kind}-shortlist")), &lines);
+    }
+}
+
+/// No two engines agree on all of them in int8 if the model is random, as the script says. So every step of a whole line is compared by itself,
 /// with what the reference wrote before it given: no more steps may differ than do with numpy.
 #[test]
 fn whole_lines_differ_from_the_references_no_more_than_rounding_makes_them() {
@@ -134,6 +143,15 @@ const SPLIT: Reference = Reference {
     shortlist: "lex.50.50.faen.s2t.bin",
     excess: 0,
 };
+const TRAINED_ALPHAS: Reference = Reference {
+    name: "student-trained",
+    model: "model.faen.intgemm.alphas.bin.zst",
+    vocabularies: ["vocab.faen.spm.zst"; 2],
+    shortlist: "lex.50.50.faen.s2t.bin.zst",
+    excess: 4,
+};
+const TRAINED_INTGEMM8: Reference =
+    Reference { model: "model.faen.intgemm8.bin.zst", excess: 0, ..TRAINED_ALPHAS };
 const FLOAT: Reference = Reference {
     name: "student-float",
     model: "model.faen.bin",
@@ -143,11 +161,14 @@ const FLOAT: Reference = Reference {
 };
 
 fn compare(reference: &Reference, with_shortlist: bool) {
-    let (model, tokenizer) = load(reference, with_shortlist);
-    let kind = if with_shortlist { "shortlist" } else { "text" };
-    let golden = golden(reference, kind);
+    let golden = golden(reference, if with_shortlist { "shortlist" } else { "text" });
     assert!(golden.len() > 300, "{} lines", golden.len());
-    let lines = lines();
+    compare_with(reference, with_shortlist, &golden, &lines());
+}
+
+/// Compares the translations of some of the `lines`, whose numbers are with the reference's.
+fn compare_with(reference: &Reference, with_shortlist: bool, golden: &[(usize, String)], lines: &[String]) {
+    let (model, tokenizer) = load(reference, with_shortlist);
     let sources: Vec<_> =
         golden.iter().map(|(number, _)| tokenizer.encode_text(&lines[number - 1])).collect();
     let longest = sources.iter().map(Vec::len).max().unwrap_or(0);
@@ -155,7 +176,7 @@ fn compare(reference: &Reference, with_shortlist: bool) {
         SearchOptions { max_tokens: 2 * longest + reference.excess + 1, ..SearchOptions::default() };
     let results = generate(&model, &sources, &options, 16).unwrap();
     let mut differ = Vec::new();
-    for ((source, hypotheses), (number, expected)) in sources.iter().zip(&results).zip(&golden) {
+    for ((source, hypotheses), (number, expected)) in sources.iter().zip(&results).zip(golden) {
         let ids = &hypotheses[0].ids;
         let longest = (2 * source.len() + reference.excess).min(256);
         let actual = tokenizer.decode(&ids[..ids.len().min(longest)]);
@@ -163,8 +184,9 @@ fn compare(reference: &Reference, with_shortlist: bool) {
             differ.push(format!("{number}: {actual:?}, not {expected:?}"));
         }
     }
-    println!("{} {kind}: {} lines", reference.name, golden.len());
-    assert!(differ.is_empty(), "{} {kind}: {}", reference.name, differ.join("\n"));
+    let name = format!("{}/{}, shortlist: {with_shortlist}", reference.name, reference.model);
+    println!("{name}: {} lines", golden.len());
+    assert!(differ.is_empty(), "{name}: {}", differ.join("\n"));
 }
 
 /// Numbers of lines and what the reference makes of them.

@@ -13,7 +13,7 @@ use candle_core::{DType, Device, Tensor};
 use futures::StreamExt;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tarjoman::decode::{Hypothesis, SearchOptions, generate};
+use tarjoman::decode::{Hypothesis, SearchOptions, generate, inspect};
 use tarjoman::hub::ModelChoice;
 use tarjoman::model::{Logits, Seq2Seq, T5, Weights};
 use tarjoman::options::TranslateOptions;
@@ -80,6 +80,36 @@ fn a_gguf_file_of_the_same_numbers_gives_the_same_translations() {
         let ids =
             |results: &[Vec<Hypothesis>]| results.iter().map(|best| best[0].ids.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&same), ids(&plain), "llama.cpp's names: {llama_names}");
+    }
+}
+
+#[test]
+fn it_looks_where_the_reference_says_it_does() {
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        log_probs: Vec<f32>,
+        attention: Vec<Vec<f32>>,
+    }
+
+    let close = |ours: &[f32], theirs: &[f32]| {
+        assert_eq!(ours.len(), theirs.len());
+        ours.iter().zip(theirs).for_each(|(x, y)| assert!((x - y).abs() < 1e-3, "{x} is not {y}"));
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    write_gguf(&path, GgmlDType::F32, true);
+    for model in [model(), quantized(&path).unwrap()] {
+        let expected = read(&file("alignment").replace(".txt", ".jsonl"));
+        assert_eq!(expected.lines().count(), 4);
+        for ((expected, source), best) in expected.lines().zip(sources()).zip(golden(&file("beam4"))) {
+            let expected: Golden = serde_json::from_str(expected).unwrap();
+            let inspection = inspect(&model, &source, &best.ids).unwrap();
+            close(&inspection.log_probs, &expected.log_probs);
+            assert_eq!(inspection.attention.len(), expected.attention.len());
+            for (ours, theirs) in inspection.attention.iter().zip(&expected.attention) {
+                close(ours, theirs);
+            }
+        }
     }
 }
 

@@ -4,11 +4,13 @@
 //! This is the compatible way to run a model, not the fast one: that implementation keeps the target so far inside the
 //! model, knows no padding and projects the encoder's states anew at every step. So each hypothesis has a copy of the
 //! model that shares the weights, and the hypotheses are decoded one after the other. What it gets wrong, the distances
-//! between tokens, is put right in the tensors that it is given: see `distances`.
+//! between tokens, is put right in the tensors that it is given: see `distances`. Where the model looks, which it doesn't
+//! tell, is found out in `looking`.
 
 mod config;
 mod distances;
 mod gguf;
+mod looking;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,6 +21,7 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::{quantized_t5, t5};
 
 use self::config::T5Config;
+use self::looking::{Looked, Looker, Tensors};
 use super::{DecoderState, Logits, ModelSpec, Rows, Seq2Seq, Weights};
 use crate::Result;
 use crate::nn::Precision;
@@ -27,6 +30,7 @@ use crate::nn::Precision;
 pub struct T5 {
     spec: ModelSpec,
     network: Network,
+    looker: Looker,
     device: Device,
     precision: String,
 }
@@ -52,10 +56,12 @@ impl T5 {
             tensors.insert(name, tensor);
         }
         let tensors = VarBuilder::from_tensors(tensors, kind, weights.device());
+        let looker = Looker::new(&Tensors::Plain(&tensors), &config)?;
         let network = t5::T5ForConditionalGeneration::load(tensors, &config.for_candle()?)?;
         Ok(Self {
             spec: config.spec(unknown),
             network: Network::Plain(Box::new(network)),
+            looker,
             device: weights.device().clone(),
             precision: kind.as_str().into(),
         })
@@ -71,10 +77,12 @@ impl T5 {
     ) -> Result<Self> {
         let config = T5Config::parse(config, config_path)?;
         let (tensors, precision) = gguf::open(weights, &config, device)?;
+        let looker = Looker::new(&Tensors::Quantized(&tensors), &config)?;
         let network = quantized_t5::T5ForConditionalGeneration::load(tensors, &config.for_candle()?)?;
         Ok(Self {
             spec: config.spec(unknown),
             network: Network::Quantized(Box::new(network)),
+            looker,
             device: device.clone(),
             precision: format!("{precision:?}").to_lowercase(),
         })
@@ -97,7 +105,7 @@ impl Seq2Seq for T5 {
         let encode = |source: &&[u32]| {
             let mut network = self.network.clone();
             let memory = network.encode(&Tensor::new(*source, &self.device)?.unsqueeze(0)?)?;
-            Ok(Row { memory: Arc::new(memory), network })
+            Ok(Row { memory: Arc::new(memory), network, looked: None })
         };
         sources.iter().map(encode).collect()
     }
@@ -113,6 +121,25 @@ impl Seq2Seq for T5 {
         }
         Ok(())
     }
+
+    const ALIGNS: bool = true;
+
+    fn step_attending(
+        &self,
+        state: &mut Rows<Row>,
+        tokens: &[u32],
+        logits: &mut Logits,
+    ) -> Result<Vec<Vec<f32>>> {
+        self.step(state, tokens, logits)?;
+        let look = |(row, &token): (&mut Row, &u32)| {
+            let looked = match &mut row.looked {
+                Some(looked) => looked,
+                none => none.insert(self.looker.start(&row.memory)?),
+            };
+            Ok(self.looker.step(looked, token)?)
+        };
+        state.rows.iter_mut().zip(tokens).map(look).collect()
+    }
 }
 
 /// One hypothesis: its source, and the model with its target so far.
@@ -121,6 +148,8 @@ pub struct Row {
     /// The encoder's states, `[1, tokens, d_model]`.
     memory: Arc<Tensor>,
     network: Network,
+    /// What of the target so far is needed to tell where the model looks, once that was asked for.
+    looked: Option<Looked>,
 }
 
 /// One of candle's two models, with the keys and values of the target so far. A clone shares the weights.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::kernels::QuantizedMatrix;
-use super::linear::{Precision, quantize};
+use super::kernels::{PackedMatrix, QuantizedMatrix};
+use super::linear::{Precision, pack, quantize};
 
 /// A table of token embeddings.
 pub struct Embedding {
@@ -18,9 +18,11 @@ pub struct Embedding {
 
 /// The embeddings `[vocabulary, features]`.
 pub(super) enum Table {
-    /// In the type that its file has.
-    Float(Tensor),
-    /// In 8-bit integers, which an output layer that is tied to it multiplies with.
+    /// For candle's own operations.
+    Tensor(Tensor),
+    /// Packed as an output layer that is tied to it multiplies with it.
+    F32(Arc<PackedMatrix>),
+    /// The same in 8-bit integers.
     Int8(Arc<QuantizedMatrix>),
 }
 
@@ -29,8 +31,8 @@ impl Embedding {
     pub fn new(table: &Tensor, scale: f64, precision: Precision) -> Result<Self> {
         let device = table.device().clone();
         let table = match precision {
-            Precision::F32 => Table::Float(table.clone()),
-            Precision::Tensors(kind) => Table::Float(table.to_dtype(kind)?),
+            Precision::F32 => Table::F32(Arc::new(pack(table)?)),
+            Precision::Tensors(kind) => Table::Tensor(table.to_dtype(kind)?),
             Precision::Int8 => Table::Int8(Arc::new(quantize(table)?)),
         };
         Ok(Self { table, device, scale, precision })
@@ -39,29 +41,34 @@ impl Embedding {
     /// Number of tokens in the table.
     pub fn tokens(&self) -> usize {
         match &self.table {
-            Table::Float(table) => table.dims().first().copied().unwrap_or(0),
+            Table::Tensor(table) => table.dims().first().copied().unwrap_or(0),
+            Table::F32(table) => table.outputs(),
             Table::Int8(table) => table.outputs(),
         }
     }
 
     /// The embeddings `[tokens, features]` of some token ids, in `f32`.
     pub fn forward(&self, ids: &[u32]) -> Result<Tensor> {
-        match &self.table {
-            Table::Float(table) => {
-                let ids = Tensor::new(ids, &self.device)?;
-                table.index_select(&ids, 0)?.to_dtype(DType::F32)?.affine(self.scale, 0.0)
+        let rows = match &self.table {
+            Table::Tensor(table) => {
+                table.index_select(&Tensor::new(ids, &self.device)?, 0)?.to_dtype(DType::F32)?
             }
-            Table::Int8(table) => {
-                let mut rows = vec![0.0; ids.len() * table.inputs()];
-                for (row, &id) in rows.chunks_exact_mut(table.inputs()).zip(ids) {
-                    if id as usize >= table.outputs() {
-                        candle_core::bail!("no embedding for the token {id}");
-                    }
-                    table.row(id as usize, row);
-                }
-                Tensor::from_vec(rows, (ids.len(), table.inputs()), &self.device)?.affine(self.scale, 0.0)
+            Table::F32(table) => self.rows(ids, table.inputs(), |token, row| table.row(token, row))?,
+            Table::Int8(table) => self.rows(ids, table.inputs(), |token, row| table.row(token, row))?,
+        };
+        rows.affine(self.scale, 0.0)
+    }
+
+    /// The rows `[tokens, features]` of some token ids, of which `write` writes one.
+    fn rows(&self, ids: &[u32], features: usize, write: impl Fn(usize, &mut [f32])) -> Result<Tensor> {
+        let mut rows = vec![0.0; ids.len() * features];
+        for (row, &id) in rows.chunks_exact_mut(features).zip(ids) {
+            if id as usize >= self.tokens() {
+                candle_core::bail!("no embedding for the token {id}");
             }
+            write(id as usize, row);
         }
+        Tensor::from_vec(rows, (ids.len(), features), &self.device)
     }
 
     pub(super) fn table(&self) -> &Table {

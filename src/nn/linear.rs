@@ -47,7 +47,7 @@ enum Bias {
 }
 
 enum Matrix {
-    F32(PackedMatrix),
+    F32(Arc<PackedMatrix>),
     Int8(Arc<QuantizedMatrix>),
     /// `[inputs, outputs]`.
     Tensor(Tensor),
@@ -56,9 +56,8 @@ enum Matrix {
 impl Linear {
     /// A layer with `weight` `[outputs, inputs]` and `bias` `[outputs]`.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Self> {
-        let (outputs, inputs) = weight.dims2()?;
         let weight = match precision {
-            Precision::F32 => Matrix::F32(PackedMatrix::pack(&to_vec(weight)?, outputs, inputs)),
+            Precision::F32 => Matrix::F32(Arc::new(pack(weight)?)),
             Precision::Int8 => Matrix::Int8(Arc::new(quantize(weight)?)),
             Precision::Tensors(kind) => Matrix::Tensor(weight.to_dtype(kind)?.t()?.contiguous()?),
         };
@@ -155,7 +154,8 @@ impl OutputProjection {
     /// A projection with the embedding's table as its weight, and `bias` `[vocabulary]`.
     pub fn tied(embedding: &Embedding, bias: Option<&Tensor>) -> Result<Self> {
         match embedding.table() {
-            Table::Float(table) => Self::new(table, bias, embedding.precision()),
+            Table::Tensor(table) => Self::new(table, bias, embedding.precision()),
+            Table::F32(table) => Linear::with_matrix(Matrix::F32(table.clone()), bias).map(Self),
             Table::Int8(table) => Linear::with_matrix(Matrix::Int8(table.clone()), bias).map(Self),
         }
     }
@@ -193,18 +193,30 @@ impl CustomOp1 for Product<'_> {
     }
 }
 
+/// A matrix `[outputs, inputs]` in panels.
+pub(super) fn pack(matrix: &Tensor) -> Result<PackedMatrix> {
+    let (outputs, inputs) = matrix.dims2()?;
+    with_rows(matrix, |row| PackedMatrix::pack_rows(outputs, inputs, row))
+}
+
 /// A matrix `[outputs, inputs]` in 8-bit integers.
 pub(super) fn quantize(matrix: &Tensor) -> Result<QuantizedMatrix> {
     let (outputs, inputs) = matrix.dims2()?;
+    with_rows(matrix, |row| QuantizedMatrix::quantize(outputs, inputs, row))
+}
+
+/// What `build` makes of a matrix, given a function that writes one of its rows into a buffer.
+fn with_rows<T>(matrix: &Tensor, build: impl FnOnce(&(dyn Fn(usize, &mut [f32]) + Sync)) -> T) -> Result<T> {
+    let (_, inputs) = matrix.dims2()?;
     let (storage, layout) = matrix.storage_and_layout();
     let candle_core::Storage::Cpu(storage) = &*storage else {
-        candle_core::bail!("8-bit integers are for the CPU")
+        candle_core::bail!("packed matrices are for the CPU")
     };
     let Some((start, end)) = layout.contiguous_offsets() else { candle_core::bail!("a matrix of strides") };
-    macro_rules! quantize {
+    macro_rules! rows {
         ($values:expr, $convert:expr) => {{
             let values = &$values[start..end];
-            QuantizedMatrix::quantize(outputs, inputs, |row, buffer| {
+            build(&|row, buffer| {
                 for (to, from) in buffer.iter_mut().zip(&values[row * inputs..(row + 1) * inputs]) {
                     *to = $convert(*from);
                 }
@@ -213,10 +225,10 @@ pub(super) fn quantize(matrix: &Tensor) -> Result<QuantizedMatrix> {
     }
     #[expect(clippy::cast_possible_truncation)]
     Ok(match storage {
-        CpuStorage::F32(values) => quantize!(values, f32::from),
-        CpuStorage::F16(values) => quantize!(values, f32::from),
-        CpuStorage::BF16(values) => quantize!(values, f32::from),
-        CpuStorage::F64(values) => quantize!(values, |x: f64| x as f32),
+        CpuStorage::F32(values) => rows!(values, f32::from),
+        CpuStorage::F16(values) => rows!(values, f32::from),
+        CpuStorage::BF16(values) => rows!(values, f32::from),
+        CpuStorage::F64(values) => rows!(values, |x: f64| x as f32),
         _ => candle_core::bail!("a matrix of {:?}", matrix.dtype()),
     })
 }

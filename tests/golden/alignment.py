@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Golden alignments of Marian models, from Hugging Face transformers in float32.
+"""Golden alignments of Marian and T5 models, from Hugging Face transformers in float32.
 
     pip install torch transformers sentencepiece
     python3 tests/golden/alignment.py models/fa-en-mini tests/golden/fa-en-mini
     python3 tests/golden/alignment.py tests/golden/tiny-marian tests/golden/tiny-marian --lines 2
+    python3 tests/golden/alignment.py tests/golden/tiny-t5 tests/golden/tiny-t5 --lines 4
 
 writes PREFIX.alignment.jsonl, one object for each of the first lines of PREFIX.source.txt and its translation in
 PREFIX.beam4.txt: the log-probability of every target token, and for every target token the weight of every source

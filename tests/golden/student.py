@@ -2,7 +2,7 @@
 """Small random students in the layout of Firefox Translations (Mozilla, Bergamot), and what two engines that load
 that layout make of FLORES: fxtranslate (Rust) and pymarian (Marian itself).
 
-    pip install numpy sentencepiece zstandard fxtranslate==0.5.0 pymarian==1.12.42
+    pip install numpy sentencepiece zstandard torch fxtranslate==0.5.0 pymarian==1.12.42
     python3 tests/golden/student.py [NAME]
 
 writes three folders and, for each, NAME.text.tsv and NAME.shortlist.tsv: numbers of lines of tests/data/flores-dev.fa
@@ -30,6 +30,9 @@ at 7.8 % with fxtranslate's formula for positions. In float32 models all engines
     student-alphas  int8 in Bergamot's dialect with a multiplier for every activation, one vocabulary; by fxtranslate
     student-split   int8 in Marian's dialect with multipliers found at run time, a vocabulary for each side; by pymarian
     student-float   float32, one vocabulary; by fxtranslate, and by pymarian, which must agree with it
+    student-trained both dialects of int8, one vocabulary; its numbers are learnt (`train_student.py`), so that it is
+                    sure of what it says: NAME.alphas.tsv by fxtranslate and NAME.intgemm8.tsv by pymarian are whole
+                    lines, all that it learnt, over the whole vocabulary, and with -shortlist over a shortlist
 
 Marian finds a multiplier over all rows of a batch and a shortlist over all its sentences, so it gets one sentence at a
 time. The layout is that of marian-dev's src/common/binary.cpp and src/data/shortlist.cpp.
@@ -154,6 +157,21 @@ class Student:
         return out.getvalue()
 
 
+class Trained(Student):
+    """A student whose numbers `train_student.py` found."""
+
+    def __init__(self, dialect, tokenizer, sizes, values):
+        self.values = values | {"none_QuantMultA": [[127 / values["largest.Wemb"]]]}
+        super().__init__(dialect, **sizes, activation="relu", end=0, source=tokenizer, target=tokenizer, seed=0)
+
+    def float(self, name, values):
+        super().float(name, self.values.get(name, values))
+
+    def quantised(self, name, weight, alpha, stored):
+        weight, alpha = self.values[name], 127 / self.values[f"largest.{name}"]
+        super().quantised(name, weight, alpha, weight if name == "Wemb" else weight.T)
+
+
 CONFIG = {
     "bert-train-type-embeddings": "true", "bert-type-vocab-size": 2, "dec-cell": "ssru", "dec-cell-base-depth": 2, "dec-cell-high-depth": 1,
     "dim-rnn": 1024, "enc-cell": "gru", "enc-cell-depth": 1, "enc-type": "bidirectional", "factors-combine": "sum", "factors-dim-emb": 0,
@@ -168,9 +186,23 @@ CONFIG = {
 }  # fmt: skip
 
 
-def shortlist(source, target, seed, first=50, best=50):
+def random_lists(source, target, seed):
+    """Twelve target tokens for each source token."""
     random = numpy.random.default_rng(seed)
-    lists = [sorted(set(random.integers(2, target.get_piece_size(), size=12).tolist())) for _ in range(source.get_piece_size())]
+    return [sorted(set(random.integers(2, target.get_piece_size(), size=12).tolist())) for _ in range(source.get_piece_size())]
+
+
+def covering_lists(tokenizer, pairs):
+    """Target tokens for each source token, so that every target's tokens are among those of its source's."""
+    counts = numpy.bincount(numpy.concatenate([source for source, _ in pairs]), minlength=tokenizer.get_piece_size())
+    # Marian wants the last list not to be empty.
+    lists = [{EOS} for _ in counts]
+    for source, target in pairs:
+        lists[min(source, key=lambda token: counts[token])].update(target)
+    return [sorted(tokens) for tokens in lists]
+
+
+def shortlist(lists, first=50, best=50):
     offsets = numpy.cumsum([0] + [len(ids) for ids in lists])
     body = struct.pack("<QQQQ", first, best, len(offsets), offsets[-1])
     body += offsets.astype("<u8").tobytes() + numpy.concatenate(lists).astype("<u4").tobytes()
@@ -205,9 +237,7 @@ def by_marian(texts, model, source, target, lex, **more):
         return [translator.translate([line])[0] for line in texts]
 
 
-def write(name, model, files, translate):
-    """Writes a student's files, the model's first, and its translations."""
-    folder = golden / name
+def write_files(folder, files):
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
@@ -215,14 +245,18 @@ def write(name, model, files, translate):
         bytes = gzip.compress(bytes, mtime=0) if file.endswith(".gz") else bytes
         bytes = zstandard.compress(bytes, 19) if file.endswith(".zst") else bytes
         (folder / file).write_bytes(bytes)
+
+
+def write(name, model, files, translate):
+    """Writes a student's files, the model's first, and its translations."""
+    write_files(golden / name, files)
     by_kind = {kind.split(".")[0]: bytes for kind, bytes in files.items()}
     changed = [model.file(seed) for seed in range(8)]
     source = by_kind.get("srcvocab", by_kind.get("vocab"))
     target = by_kind.get("trgvocab", source)
-    # Of 0·00 and 00·0, which score the same, the older SentencePiece inside Marian takes the other one.
-    numbers = [number for number in range(0, len(whole), 8) if "000" not in whole[number]]
+    numbers = without_ties(range(0, len(whole), 8))
     rows = translate([whole[number] for number in numbers], by_kind["model"], source, target, None)
-    (golden / f"{name}.whole.tsv").write_text("".join(f"{number + 1}\t{row}\n" for number, row in zip(numbers, rows)), encoding="utf-8")
+    write_rows(f"{name}.whole.tsv", numbers, rows)
     for kind, lex in ("text", None), ("shortlist", by_kind["lex"]):
         rows = translate(lines, by_kind["model"], source, target, lex)
         settled = [number for number, line in enumerate(lines) if "000" not in line]
@@ -230,7 +264,16 @@ def write(name, model, files, translate):
             others = translate([lines[number] for number in settled], other, source, target, lex)
             settled = [number for number, row in zip(settled, others) if row == rows[number]]
         print(f"{name}.{kind}: {len(settled)} of {len(rows)} lines are settled")
-        (golden / f"{name}.{kind}.tsv").write_text("".join(f"{number + 1}\t{rows[number]}\n" for number in settled), encoding="utf-8")
+        write_rows(f"{name}.{kind}.tsv", settled, [rows[number] for number in settled])
+
+
+def write_rows(file, numbers, rows):
+    (golden / file).write_text("".join(f"{number + 1}\t{row}\n" for number, row in zip(numbers, rows)), encoding="utf-8")
+
+
+def without_ties(numbers):
+    """Without lines in which, of 0·00 and 00·0, which score the same, the older SentencePiece inside Marian takes the other one."""
+    return [number for number in numbers if "000" not in whole[number]]
 
 
 def by_both(texts, *files):
@@ -244,21 +287,21 @@ def by_both(texts, *files):
 def make_alphas(name):
     spm, both = vocabulary(["flores-dev.fa", "flores-dev.en"], 1500, "nmt_nfkc")
     model = Student("bergamot", 64, 8, 128, 6, 2, "relu", 4.5, both, both, seed=1)
-    files = {"model.faen.intgemm.alphas.bin.zst": model.file(), "vocab.faen.spm.gz": spm, "lex.50.50.faen.s2t.bin.zst": shortlist(both, both, 2)}
+    files = {"model.faen.intgemm.alphas.bin.zst": model.file(), "vocab.faen.spm.gz": spm, "lex.50.50.faen.s2t.bin.zst": shortlist(random_lists(both, both, 2))}
     write(name, model, files, by_fxtranslate)
 
 
 def make_split(name):
     (fa, source), (en, target) = vocabulary(["flores-dev.fa"], 700, "identity"), vocabulary(["flores-dev.en"], 600, "identity")
     model = Student("marian", 64, 4, 64, 3, 2, "swish", 2.5, source, target, seed=3)
-    files = {"model.faen.intgemm8.bin.gz": model.file(), "srcvocab.faen.spm": fa, "trgvocab.faen.spm": en, "lex.50.50.faen.s2t.bin": shortlist(source, target, 4)}
+    files = {"model.faen.intgemm8.bin.gz": model.file(), "srcvocab.faen.spm": fa, "trgvocab.faen.spm": en, "lex.50.50.faen.s2t.bin": shortlist(random_lists(source, target, 4))}
     write(name, model, files, by_marian)
 
 
 def make_float(name):
     spm, both = vocabulary(["flores-dev.fa", "flores-dev.en"], 600, "identity")
     model = Student("float", 32, 4, 64, 2, 1, "relu", 4.5, both, both, seed=5)
-    files = {"model.faen.bin": model.file(), "vocab.faen.spm": spm, "lex.50.50.faen.s2t.bin.gz": shortlist(both, both, 6)}
+    files = {"model.faen.bin": model.file(), "vocab.faen.spm": spm, "lex.50.50.faen.s2t.bin.gz": shortlist(random_lists(both, both, 6))}
     write(name, model, files, by_both)
     numbers = [int(row.split("\t")[0]) for row in (golden / f"{name}.text.tsv").read_text(encoding="utf-8").splitlines()[:20]]
     rows = by_marian([lines[number - 1] for number in numbers], model.file(), spm, spm, None, alignment="soft")
@@ -266,7 +309,25 @@ def make_float(name):
     (golden / f"{name}.alignment.tsv").write_text("".join(rows), encoding="utf-8")
 
 
+def make_trained(name):
+    import train_student
+
+    spm, tokenizer = vocabulary(["flores-dev.fa", "flores-dev.bergamot-tiny.en"], 700, "nmt_nfkc")
+    pairs = train_student.pairs(tokenizer)
+    values = train_student.train(tokenizer, pairs)
+    lex = shortlist(covering_lists(tokenizer, pairs))
+    alphas, integers = (Trained(dialect, tokenizer, train_student.SIZES, values).file() for dialect in ("bergamot", "marian"))
+    files = {"vocab.faen.spm.zst": spm, "lex.50.50.faen.s2t.bin.zst": lex}
+    write_files(golden / name, files | {"model.faen.intgemm.alphas.bin.zst": alphas, "model.faen.intgemm8.bin.zst": integers})
+    numbers = without_ties(range(0, len(whole), train_student.EVERY))
+    texts = [whole[number] for number in numbers]
+    for kind, model, translate in ("alphas", alphas, by_fxtranslate), ("intgemm8", integers, by_marian):
+        for suffix, shortlisted in ("", None), ("-shortlist", lex):
+            rows = translate(texts, model, spm, spm, shortlisted)
+            write_rows(f"{name}.{kind}{suffix}.tsv", numbers, rows)
+
+
 if __name__ == "__main__":
-    students = {"student-alphas": make_alphas, "student-split": make_split, "student-float": make_float}
+    students = {"student-alphas": make_alphas, "student-split": make_split, "student-float": make_float, "student-trained": make_trained}
     for name in sys.argv[1:] or students:
         students[name](name)

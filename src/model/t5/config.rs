@@ -131,11 +131,23 @@ impl T5Config {
         serde_json::from_value(config).map_err(|error| Error::Inference(error.to_string()))
     }
 
+    /// Number of attention heads.
+    pub(super) fn heads(&self) -> usize {
+        self.num_heads
+    }
+
+    /// The ε of its layer norms.
+    #[expect(clippy::cast_possible_truncation, reason = "as the norm computes")]
+    pub(super) fn epsilon(&self) -> f32 {
+        self.layer_norm_epsilon as f32
+    }
+
     fn start(&self) -> u32 {
         self.decoder_start_token_id.unwrap_or(self.pad_token_id)
     }
 
-    fn decoder_layers(&self) -> usize {
+    /// Number of decoder layers.
+    pub(super) fn decoder_layers(&self) -> usize {
         self.num_decoder_layers.unwrap_or(self.num_layers)
     }
 
@@ -193,7 +205,7 @@ impl T5Config {
 }
 
 /// The embedding of both sides, under the name that candle reads.
-const SHARED: &str = "shared.weight";
+pub(super) const SHARED: &str = "shared.weight";
 
 /// The name that a model's file has for one of [`T5Config::tensors`]: the embedding is known by three.
 pub(super) fn stored_name(name: &str, contains: impl Fn(&str) -> bool) -> &str {

@@ -5,6 +5,7 @@
 //! input features in their order: the same number for any number of rows and threads, and on any CPU.
 
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::shared::{Shape, SharedRows};
@@ -33,16 +34,29 @@ impl PackedMatrix {
     /// When `weight` hasn't `outputs * inputs` elements.
     pub fn pack(weight: &[f32], outputs: usize, inputs: usize) -> Self {
         assert_eq!(weight.len(), outputs * inputs, "the weight's shape");
+        Self::pack_rows(outputs, inputs, |row, buffer| {
+            buffer.copy_from_slice(&weight[row * inputs..(row + 1) * inputs]);
+        })
+    }
+
+    /// Packs a matrix `[outputs, inputs]`, whose rows `row` writes into a buffer of `inputs` numbers.
+    pub fn pack_rows(outputs: usize, inputs: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
         let panel_width = VECTORS * Arch::new().dispatch(Lanes);
         let panels = outputs.div_ceil(panel_width);
         let mut data = vec![0.0; panels * panel_width * inputs + ALIGNMENT / size_of::<f32>()];
         let start = data.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT / size_of::<f32>());
-        for (output, row) in weight.chunks_exact(inputs.max(1)).enumerate() {
-            let panel = start + output / panel_width * panel_width * inputs;
-            for (input, &value) in row.iter().enumerate() {
-                data[panel + input * panel_width + output % panel_width] = value;
-            }
-        }
+        let panels = data[start..].par_chunks_exact_mut((panel_width * inputs).max(1)).take(panels);
+        panels.enumerate().for_each_init(
+            || vec![0.0; inputs],
+            |values, (index, panel)| {
+                for (lane, output) in (index * panel_width..outputs).take(panel_width).enumerate() {
+                    row(output, values);
+                    for (to, &value) in panel[lane..].iter_mut().step_by(panel_width).zip(&*values) {
+                        *to = value;
+                    }
+                }
+            },
+        );
         Self { data, start, outputs, inputs, panel_width }
     }
 
@@ -54,6 +68,19 @@ impl PackedMatrix {
     /// Number of input features.
     pub fn inputs(&self) -> usize {
         self.inputs
+    }
+
+    /// Writes a row of the matrix into a buffer of `inputs` numbers.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, output: usize, values: &mut [f32]) {
+        assert!(output < self.outputs, "row {output} of {}", self.outputs);
+        let panel = self.panel(output / self.panel_width);
+        let column = panel.iter().skip(output % self.panel_width).step_by(self.panel_width);
+        for (value, &weight) in values.iter_mut().zip(column) {
+            *value = weight;
+        }
     }
 
     fn panel(&self, index: usize) -> &[f32] {
@@ -266,6 +293,15 @@ mod tests {
             let (actual, expected) = product(rows, inputs, outputs, seed);
             prop_assert_eq!(actual, expected);
         }
+    }
+
+    #[test]
+    fn its_rows_are_the_matrix() {
+        let weight = numbers(3, 70 * 5);
+        let matrix = PackedMatrix::pack(&weight, 70, 5);
+        let mut rows = vec![f32::NAN; weight.len()];
+        rows.chunks_exact_mut(5).enumerate().for_each(|(output, row)| matrix.row(output, row));
+        assert_eq!(rows, weight);
     }
 
     #[test]

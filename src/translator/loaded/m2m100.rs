@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{LoadOptions, Parts, read, start};
+use super::{LoadOptions, Parts, read, start, with_digest};
 use crate::hub::Card;
 use crate::model::{Transformer, Weights};
 use crate::tokenizer::{LanguagePair, M2m100Tokenizer, NllbTokenizer, Tokenizer};
@@ -18,8 +18,9 @@ pub(super) fn open(folder: &Path, card: &Card, options: &LoadOptions) -> Result<
     let config = read(&path, REMEDY)?;
     let Vocabulary { tokenizer, size, unknown, forced_first } = vocabulary(folder, &config, card)?;
     let weights = Weights::of_folder(folder, &options.device)?.with_precision(options.precision);
-    let digest = weights.digest()?;
-    let model = Transformer::m2m100(&config, &path, &weights, Some(unknown))?.with_forced_first(forced_first);
+    let (model, digest) =
+        with_digest(weights.files(), || Transformer::m2m100(&config, &path, &weights, Some(unknown)))?;
+    let model = model.with_forced_first(forced_first);
     model.check_vocabulary(size, size).map_err(|problem| {
         let remedy = "check that the tokenizer's files and config.json belong to the same model";
         Error::model_file(folder, problem, remedy)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{LoadOptions, Parts, read, start};
+use super::{LoadOptions, Parts, read, start, with_digest};
 use crate::hub::{BUILT_IN_FILES, Card};
 use crate::model::{Transformer, Weights, digest};
 use crate::tokenizer::{MarianFiles, MarianTokenizer};
@@ -23,8 +23,10 @@ pub(super) fn built_in(options: &LoadOptions) -> Result<(Parts, Card)> {
         config: None,
         folder,
     })?;
-    let weights = Weights::builtin(files.weights, &folder.join(WEIGHTS), &options.device)?;
-    let parts = parts(files.config, folder, weights, digest(files.weights), tokenizer, options)?;
+    let weights = Weights::builtin(files.weights, &folder.join(WEIGHTS), &options.device)?
+        .with_precision(options.precision);
+    let model = model(files.config, folder, &weights, &tokenizer)?;
+    let parts = parts(model, digest(files.weights), tokenizer, options)?;
     Ok((parts, Card::parse(files.card, &folder.join("card.json"))?))
 }
 
@@ -35,26 +37,33 @@ pub(super) fn open(folder: &Path, options: &LoadOptions) -> Result<Parts> {
         "a Marian folder has config.json, model.safetensors or pytorch_model.bin, source.spm and vocab.json";
     let config = read(&folder.join(CONFIG), remedy)?;
     let weights = Weights::of_folder(folder, &options.device)?;
-    let digest = weights.digest()?;
-    parts(&config, folder, weights, digest, tokenizer, options)
+    let weights = weights.with_precision(options.precision);
+    let (model, digest) = with_digest(weights.files(), || model(&config, folder, &weights, &tokenizer))?;
+    parts(model, digest, tokenizer, options)
 }
 
-fn parts(
+fn model(
     config: &[u8],
     folder: &Path,
-    weights: Weights,
-    digest: String,
-    tokenizer: MarianTokenizer,
-    options: &LoadOptions,
-) -> Result<Parts> {
-    let weights = weights.with_precision(options.precision);
-    let model = Transformer::marian(config, &folder.join(CONFIG), &weights, Some(tokenizer.unk_id()))?;
+    weights: &Weights,
+    tokenizer: &MarianTokenizer,
+) -> Result<Transformer> {
+    let model = Transformer::marian(config, &folder.join(CONFIG), weights, Some(tokenizer.unk_id()))?;
     model.check_vocabulary(tokenizer.source_vocabulary(), tokenizer.target_vocabulary()).map_err(
         |problem| {
             let remedy = "check that vocab.json and config.json belong to the same model";
             Error::model_file(folder.join("vocab.json"), problem, remedy)
         },
     )?;
+    Ok(model)
+}
+
+fn parts(
+    model: Transformer,
+    digest: String,
+    tokenizer: MarianTokenizer,
+    options: &LoadOptions,
+) -> Result<Parts> {
     let engine = start(model, options)?;
     let precision = options.precision.name().to_owned();
     Ok(Parts { digest, precision, tokenizer: Box::new(tokenizer), engine })

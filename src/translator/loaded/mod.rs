@@ -8,14 +8,14 @@ mod options;
 mod student;
 mod t5;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::engine::Engine;
 use crate::hub::{BUILT_IN, Card, Family, ModelChoice};
-use crate::model::{ModelInfo, ModelState, PaddedTransformer, Transformer};
+use crate::model::{ModelInfo, ModelState, PaddedTransformer, Transformer, digest_files};
 use crate::nn::Precision;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
@@ -85,12 +85,22 @@ struct Parts {
     engine: Engine,
 }
 
+/// The model that `build` makes, and the digest of its weights files, which another thread computes meanwhile.
+fn with_digest<T>(files: &[PathBuf], build: impl FnOnce() -> Result<T>) -> Result<(T, String)> {
+    std::thread::scope(|scope| {
+        let digest = scope.spawn(|| digest_files(files));
+        let model = build()?;
+        let digest = digest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok((model, digest))
+    })
+}
+
 /// Starts the engine of a transformer: with our own kernels, or with candle's operations on the device.
 fn start(model: Transformer, options: &LoadOptions) -> Result<Engine> {
     match options.precision {
         Precision::Tensors(_) => {
             let model = PaddedTransformer::new(model, options.precision, &options.device)?;
-            Engine::start(model, &options.engine)
+            Engine::start(model, &options.engine_on_device())
         }
         Precision::F32 | Precision::Int8 => Engine::start(model, &options.engine),
     }

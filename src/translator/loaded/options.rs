@@ -47,7 +47,7 @@ impl LoadOptions {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] when there is no such device here, or it doesn't compute in that precision.
-    pub fn new(mut engine: EngineConfig, device: &str, precision: PrecisionChoice) -> Result<Self> {
+    pub fn new(engine: EngineConfig, device: &str, precision: PrecisionChoice) -> Result<Self> {
         let device = self::device(device)?;
         let precision = match (precision, device.is_cpu()) {
             (PrecisionChoice::Auto | PrecisionChoice::Int8, true) => Precision::Int8,
@@ -60,12 +60,21 @@ impl LoadOptions {
             (PrecisionChoice::F16, _) | (PrecisionChoice::Auto, false) => Precision::Tensors(DType::F16),
             (PrecisionChoice::Bf16, _) => Precision::Tensors(DType::BF16),
         };
-        if !device.is_cpu() {
-            // One replica fills the device.
-            engine.replicas = engine.replicas.max(1);
-            engine.max_rows = engine.max_rows.max(ACCELERATOR_ROWS);
-        }
         Ok(Self { engine, device, precision })
+    }
+
+    /// How the engine works of a model that computes on the device.
+    pub(super) fn engine_on_device(&self) -> EngineConfig {
+        let engine = self.engine.clone();
+        if self.device.is_cpu() {
+            return engine;
+        }
+        EngineConfig {
+            // One fills the device.
+            replicas: engine.replicas.max(1),
+            max_rows: engine.max_rows.max(ACCELERATOR_ROWS),
+            ..engine
+        }
     }
 }
 

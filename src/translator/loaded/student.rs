@@ -20,7 +20,7 @@ pub(super) fn is_in(folder: &Path) -> bool {
     weights.is_ok_and(|names| !names.is_empty()) && !folder.join("config.json").exists()
 }
 
-/// Loads a student from its folder. It computes in what its weights are.
+/// Loads a student from its folder. It computes on the CPU, in what its weights are.
 pub(super) fn open(folder: &Path, options: &LoadOptions) -> Result<Parts> {
     let model_path = weights(folder)?;
     let (source_path, target_path) = match find(folder, "vocab.", ".spm")? {
@@ -50,6 +50,9 @@ pub(super) fn open(folder: &Path, options: &LoadOptions) -> Result<Parts> {
             .map_err(|problem| Error::model_file(&path, problem, ONE_MODEL))?;
     }
 
+    if !options.device.is_cpu() {
+        tracing::warn!("a student computes on the CPU: its kernels are for nothing else");
+    }
     let precision = model.precision();
     let digest = digest_files(std::slice::from_ref(&model_path))?;
     let engine = Engine::start(model, &options.engine)?;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{LoadOptions, Parts, read};
+use super::{LoadOptions, Parts, read, with_digest};
 use crate::engine::Engine;
-use crate::model::{Seq2Seq, T5, Weights, digest_files};
+use crate::model::{Seq2Seq, T5, Weights};
 use crate::tokenizer::T5Tokenizer;
 use crate::{Error, Result};
 
@@ -19,17 +19,16 @@ pub(super) fn open(folder: &Path, target: &str, options: &LoadOptions) -> Result
     let unknown = Some(tokenizer.unk_id());
     let quantized = gguf(folder)?;
     let (model, digest) = if let Some(path) = &quantized {
-        (
-            T5::quantized(&config, &config_path, path, unknown, &options.device)?,
-            digest_files(std::slice::from_ref(path))?,
-        )
+        with_digest(std::slice::from_ref(path), || {
+            T5::quantized(&config, &config_path, path, unknown, &options.device)
+        })?
     } else {
         let weights = Weights::of_folder(folder, &options.device)?.with_precision(options.precision);
-        (T5::new(&config, &config_path, &weights, unknown)?, weights.digest()?)
+        with_digest(weights.files(), || T5::new(&config, &config_path, &weights, unknown))?
     };
     check_vocabulary(folder, tokenizer.vocabulary(), model.spec().vocabulary)?;
     let precision = model.precision().to_owned();
-    let engine = Engine::start(model, &options.engine)?;
+    let engine = Engine::start(model, &options.engine_on_device())?;
     Ok(Parts { digest, precision, tokenizer: Box::new(tokenizer), engine })
 }
 
