@@ -4,12 +4,11 @@
 mod layers;
 mod padded;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::Tensor;
-
-use self::layers::{DecoderLayer, EncoderLayer, Entry, Loader};
+use self::layers::{Buffers, DecoderLayer, EncoderLayer, Entry, Loader};
 pub use self::padded::{PaddedState, PaddedTransformer};
 use super::config::{Family, TransformerConfig};
 use super::{DecoderState, Logits, ModelSpec, Rows, Seq2Seq, Weights};
@@ -18,6 +17,11 @@ use crate::nn::{
     Embedding, KvCache, Memory, OutputProjection, SinusoidalPositions, attention_weights, cached_attention,
     cross_attention, self_attention,
 };
+
+thread_local! {
+    /// What the steps of this thread work in: after the first ones they find all the memory that they need.
+    static BUFFERS: Cell<Buffers> = Cell::default();
+}
 
 /// A Marian or an M2M100 model on the CPU.
 pub struct Transformer {
@@ -115,7 +119,7 @@ impl Transformer {
             features: config.d_model,
             encoder_heads: config.encoder_attention_heads,
             decoder_heads: config.decoder_attention_heads,
-            positions: positions(config.max_position_embeddings, config.d_model, weights.device())?,
+            positions: positions(config.max_position_embeddings, config.d_model),
             encoder_entry: encoder.entry()?,
             encoder: encoder.encoder_layers()?,
             decoder_entry: decoder.entry()?,
@@ -139,31 +143,35 @@ impl Transformer {
         if tokens.is_empty() {
             return Ok(());
         }
+        let mut x = BUFFERS.take();
         #[expect(clippy::cast_possible_truncation, reason = "a target has at most 2²⁰ tokens")]
-        let positions: Vec<u32> = state.rows.iter().map(|row| row.cache.len() as u32).collect();
-        let mut x = self.decoder_entry.forward(self.embed(&self.target_embedding, tokens, &positions)?)?;
+        let positions = state.rows.iter().map(|row| row.cache.len() as u32);
+        self.target_embedding.run(tokens, &mut x.input)?;
+        self.positions.add_to(&mut x.input, positions)?;
+        x.enter(&self.decoder_entry)?;
         let (memories, mut caches): (Vec<&Memory>, Vec<&mut KvCache>) =
             state.rows.iter_mut().map(|row| (&*row.memory, &mut row.cache)).unzip();
+        let heads = self.decoder_heads;
         for (index, layer) in self.decoder.iter().enumerate() {
-            let qkv = layer.qkv.forward(&x.input)?;
-            let attended = cached_attention(&qkv, self.decoder_heads, index, &mut caches)?;
-            x = layer.attention_norm.forward(&x, &layer.attention_output.forward(&attended)?)?;
-            let query = layer.cross_query.forward(&x.input)?;
+            layer.qkv.run(&x.input, &mut x.queries)?;
+            cached_attention(&x.queries, heads, index, &mut caches, &mut x.attended);
+            layer.attention_output.run(&x.attended, &mut x.block)?;
+            x.add_block(&layer.attention_norm)?;
+            layer.cross_query.run(&x.input, &mut x.queries)?;
             if let Some(looks) = looks.as_deref_mut().filter(|_| index + 1 == self.decoder.len()) {
-                *looks = attention_weights(&query, self.decoder_heads, self.decoder_heads, index, &memories)?;
+                *looks = attention_weights(&x.queries, heads, heads, index, &memories);
             }
-            let attended = cross_attention(&query, self.decoder_heads, index, &memories)?;
-            x = layer.cross_norm.forward(&x, &layer.cross_output.forward(&attended)?)?;
-            x = layer.feed_forward.forward(&x)?;
+            cross_attention(&x.queries, heads, index, &memories, &mut x.attended);
+            layer.cross_output.run(&x.attended, &mut x.block)?;
+            x.add_block(&layer.cross_norm)?;
+            x.feed_forward(&layer.feed_forward)?;
         }
         for cache in caches {
             cache.advance();
         }
-        Ok(self.output.forward(&x.input, logits)?)
-    }
-
-    fn embed(&self, table: &Embedding, ids: &[u32], positions: &[u32]) -> candle_core::Result<Tensor> {
-        table.forward(ids)? + self.positions.forward(positions)?
+        self.output.run(&x.input, logits)?;
+        BUFFERS.set(x);
+        Ok(())
     }
 }
 
@@ -180,16 +188,24 @@ impl Seq2Seq for Transformer {
         }
         let lengths: Vec<usize> = sources.iter().map(|source| source.len()).collect();
         let ids = sources.concat();
-        let positions: Vec<u32> = sources.iter().flat_map(|source| (0..).take(source.len())).collect();
-        let mut x = self.encoder_entry.forward(self.embed(&self.source_embedding, &ids, &positions)?)?;
+        let positions = sources.iter().flat_map(|source| (0..).take(source.len()));
+        // Not those of a step, which would keep what a batch of long sentences takes.
+        let mut x = Buffers::default();
+        self.source_embedding.run(&ids, &mut x.input)?;
+        self.positions.add_to(&mut x.input, positions)?;
+        x.enter(&self.encoder_entry)?;
         for layer in &self.encoder {
-            let attended = self_attention(&layer.qkv.forward(&x.input)?, self.encoder_heads, &lengths)?;
-            x = layer.attention_norm.forward(&x, &layer.attention_output.forward(&attended)?)?;
-            x = layer.feed_forward.forward(&x)?;
+            layer.qkv.run(&x.input, &mut x.queries)?;
+            self_attention(&x.queries, self.features, self.encoder_heads, &lengths, &mut x.attended);
+            layer.attention_output.run(&x.attended, &mut x.block)?;
+            x.add_block(&layer.attention_norm)?;
+            x.feed_forward(&layer.feed_forward)?;
         }
-        let projections: candle_core::Result<Vec<_>> =
-            self.decoder.iter().map(|layer| layer.memory.forward(&x.input)).collect();
-        let memories = Memory::split(&projections?, &lengths)?;
+        let mut memories = Memory::of_sentences(sources.len());
+        for layer in &self.decoder {
+            layer.memory.run(&x.input, &mut x.block)?;
+            Memory::push_layer(&mut memories, &x.block, self.features, &lengths);
+        }
         let rows = memories.into_iter().map(|memory| Row {
             memory: Arc::new(memory),
             cache: KvCache::new(self.decoder.len(), self.features),

@@ -1,29 +1,25 @@
 //! Where a decoder looks.
 
-use candle_core::{Result, Tensor};
-
 use super::cache::Memory;
 use super::kernels::{BLOCK, KvBlock, softmax};
-use super::linear::to_vec;
 
 /// The weights of the cross-attention of each hypothesis, the mean over the first `averaged` of the heads: for each row
-/// of `query` `[hypotheses, features]` one for every token of its source. Written plainly, as it runs for finished
+/// of `queries` `[hypotheses, features]` one for every token of its source. Written plainly, as it runs for finished
 /// translations only.
 pub fn attention_weights(
-    query: &Tensor,
+    queries: &[f32],
     heads: usize,
     averaged: usize,
     layer: usize,
     memories: &[&Memory],
-) -> Result<Vec<Vec<f32>>> {
-    let features = query.dim(1)?;
-    let queries = to_vec(query)?;
+) -> Vec<Vec<f32>> {
+    let features = queries.len() / memories.len().max(1);
     let weights = |(query, memory): (&[f32], &&Memory)| {
         let mut blocks = Vec::new();
         memory.layer(layer).blocks(&mut blocks);
         mean_weights(&query[..averaged * features / heads], averaged, &blocks)
     };
-    Ok(queries.chunks_exact(features).zip(memories).map(weights).collect())
+    queries.chunks_exact(features.max(1)).zip(memories).map(weights).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a head's width and the number of heads are far below 2²⁴")]

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use candle_core::{Result, Tensor};
-
 use super::kernels::{BLOCK, KvBlock};
 
 /// The keys and values of the target so far, for every layer of a decoder. It grows in blocks that the hypotheses
@@ -126,22 +124,25 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Splits each layer's projection `[tokens, 2 · features]` (keys beside values) into the memories of sentences
-    /// with so many tokens each, which lie one behind the other.
-    pub fn split(projections: &[Tensor], lengths: &[usize]) -> Result<Vec<Self>> {
-        let mut memories: Vec<Self> = lengths.iter().map(|_| Self { layers: Vec::new() }).collect();
-        for projection in projections {
-            let features = projection.dim(1)? / 2;
-            let rows = super::linear::to_vec(projection)?;
-            let mut rest = &rows[..];
-            for (memory, &length) in memories.iter_mut().zip(lengths) {
-                let own;
-                (own, rest) = rest.split_at(length * 2 * features);
-                let positions = own.chunks_exact(2 * features).map(|row| row.split_at(features));
-                memory.layers.push(KvBlocks::new(features, positions));
-            }
+    /// Memories of as many sentences, of nothing so far.
+    pub fn of_sentences(sentences: usize) -> Vec<Self> {
+        std::iter::repeat_with(|| Self { layers: Vec::new() }).take(sentences).collect()
+    }
+
+    /// Splits the next layer's projection `[tokens, 2 · features]`, keys beside values, among the memories of
+    /// sentences with so many tokens each, which lie one behind the other.
+    ///
+    /// # Panics
+    /// When the lengths don't add up to the tokens.
+    pub fn push_layer(memories: &mut [Self], projection: &[f32], features: usize, lengths: &[usize]) {
+        let mut rest = projection;
+        for (memory, &length) in memories.iter_mut().zip(lengths) {
+            let own;
+            (own, rest) = rest.split_at(length * 2 * features);
+            let positions = own.chunks_exact(2 * features).map(|row| row.split_at(features));
+            memory.layers.push(KvBlocks::new(features, positions));
         }
-        Ok(memories)
+        assert!(rest.is_empty(), "the sentences' lengths");
     }
 
     /// A layer's keys and values.

@@ -7,11 +7,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
-
-use super::kernels::{
-    Activation, QuantizedMatrix, QuantizedRows, RowScale, contiguous, largest_magnitude, matmul_int8,
-};
+use super::kernels::{Activation, QuantizedMatrix, QuantizedRows, RowScale, largest_magnitude, matmul_int8};
 
 /// The largest integer of a rounded activation; −128 isn't used.
 const LARGEST: f32 = 127.0;
@@ -148,9 +144,22 @@ impl IntgemmLinear {
         Self { activation, ..self }
     }
 
-    /// `[rows, inputs]` to `[rows, outputs]`; sentences have so many rows each, one behind the other.
-    pub fn forward(&self, x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-        x.apply_op1_no_bwd(&Forward { layer: self, lengths })
+    /// Rows `[rows, inputs]` to `y` `[rows, outputs]`, both row-major; sentences have so many rows each, one behind the
+    /// other.
+    ///
+    /// # Panics
+    /// When the lengths don't add up to the rows.
+    pub fn run(&self, x: &[f32], lengths: &[usize], y: &mut Vec<f32>) {
+        let inputs = self.weight.inputs();
+        let mut scales = Vec::with_capacity(x.len() / inputs);
+        let mut rest = x;
+        for &length in lengths {
+            let (sentence, others) = rest.split_at(length * inputs);
+            rest = others;
+            scales.extend(std::iter::repeat_n(self.row_scale(sentence), length));
+        }
+        y.resize(scales.len() * self.weight.outputs(), 0.0);
+        self.multiply(x, &scales, y);
     }
 
     /// Rows `[rows, inputs]` that are a sentence each to `output` `[rows, outputs]`, both row-major.
@@ -164,8 +173,10 @@ impl IntgemmLinear {
     }
 
     fn multiply(&self, rows: &[f32], scales: &[RowScale], output: &mut [f32]) {
-        let rows = QuantizedRows::by_scales(rows, self.weight.inputs(), scales);
-        matmul_int8(&rows, &self.weight, Some(&self.bias), self.activation, output);
+        QuantizedRows::borrow(|quantized| {
+            let rows = quantized.by_scales(rows, self.weight.inputs(), scales);
+            matmul_int8(rows, &self.weight, Some(&self.bias), self.activation, output);
+        });
     }
 
     /// The scale of all rows of a sentence.
@@ -184,40 +195,8 @@ impl IntgemmLinear {
     }
 }
 
-struct Forward<'a> {
-    layer: &'a IntgemmLinear,
-    lengths: &'a [usize],
-}
-
-impl CustomOp1 for Forward<'_> {
-    fn name(&self) -> &'static str {
-        "intgemm-linear"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (rows, inputs) = layout.shape().dims2()?;
-        let (layer, outputs) = (self.layer, self.layer.weight.outputs());
-        if inputs != layer.weight.inputs() || self.lengths.iter().sum::<usize>() != rows {
-            bail!("{rows} rows of {inputs} features don't fit a layer and its sentences");
-        }
-        let input = contiguous(storage, layout, self.name())?;
-        let mut scales = Vec::with_capacity(rows);
-        let mut rest = input;
-        for &length in self.lengths {
-            let (sentence, others) = rest.split_at(length * inputs);
-            rest = others;
-            scales.extend(std::iter::repeat_n(layer.row_scale(sentence), length));
-        }
-        let mut output = vec![0.0; rows * outputs];
-        layer.multiply(input, &scales, &mut output);
-        Ok((CpuStorage::F32(output), Shape::from((rows, outputs))))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
     use crate::nn::kernels::testing::{numbers, relative_error};
 
@@ -229,22 +208,23 @@ mod tests {
         IntgemmLinear::new(&matrix(), &[0.5, -1.0], multiplier)
     }
 
-    fn rows(x: &Tensor) -> Vec<Vec<f32>> {
-        x.to_vec2().unwrap()
+    fn run(layer: &IntgemmLinear, x: &[f32], lengths: &[usize]) -> Vec<f32> {
+        let mut y = Vec::new();
+        layer.run(x, lengths, &mut y);
+        y
     }
 
     #[test]
     fn a_layer_is_close_to_the_product_that_it_stands_for() {
         let x = numbers(7, 12);
-        let input = Tensor::from_slice(&x, (4, 3), &Device::Cpu).unwrap();
         for multiplier in [None, Some(127.0)] {
-            let actual = rows(&layer(multiplier).forward(&input, &[3, 1]).unwrap());
-            for (x, actual) in x.chunks_exact(3).zip(actual) {
+            let actual = run(&layer(multiplier), &x, &[3, 1]);
+            for (x, actual) in x.chunks_exact(3).zip(actual.chunks_exact(2)) {
                 let exact = [
                     (64.0 * x[0] - 32.0 * x[1] + 16.0 * x[2]) / 63.5 + 0.5,
                     (127.0 * x[0] - 127.0 * x[2]) / 63.5 - 1.0,
                 ];
-                for (actual, exact) in actual.into_iter().zip(exact) {
+                for (&actual, exact) in actual.iter().zip(exact) {
                     assert!(relative_error(actual, exact, 1.0) < 0.03, "{actual} {exact}");
                 }
             }
@@ -261,12 +241,11 @@ mod tests {
 
     #[test]
     fn a_sentence_is_the_same_beside_any_other() {
-        let quiet = Tensor::from_slice(&numbers(1, 6), (2, 3), &Device::Cpu).unwrap();
-        let loud = (Tensor::from_slice(&numbers(2, 3), (1, 3), &Device::Cpu).unwrap() * 90.0).unwrap();
-        let both = Tensor::cat(&[&loud, &quiet], 0).unwrap();
+        let quiet = numbers(1, 6);
+        let loud: Vec<f32> = numbers(2, 3).iter().map(|x| x * 90.0).collect();
+        let both = [loud, quiet.clone()].concat();
         let layer = layer(None);
-        let alone = rows(&layer.forward(&quiet, &[2]).unwrap());
-        assert_eq!(rows(&layer.forward(&both, &[1, 2]).unwrap())[1..], alone);
+        assert_eq!(run(&layer, &both, &[1, 2])[2..], run(&layer, &quiet, &[2]));
     }
 
     #[test]

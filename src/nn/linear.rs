@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Module, Result, Shape, Tensor};
+use candle_core::{CpuStorage, DType, Device, Module, Result, Tensor};
 
 use super::embedding::{Embedding, Table};
-use super::kernels::{
-    Activation, PackedMatrix, QuantizedMatrix, QuantizedRows, contiguous, matmul, matmul_int8,
-};
+use super::kernels::{Activation, PackedMatrix, QuantizedMatrix, QuantizedRows, matmul, matmul_int8};
 
 /// What a model computes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,17 +95,36 @@ impl Linear {
         Self { fused: activation, ..self }
     }
 
-    /// `[rows, inputs]` to `[rows, outputs]`.
+    /// Rows `[rows, inputs]` to `y` `[rows, outputs]`, both row-major, in our own kernels.
+    ///
+    /// # Errors
+    /// When the weights are a tensor.
+    ///
+    /// # Panics
+    /// When `x` isn't whole rows.
+    pub fn run(&self, x: &[f32], y: &mut Vec<f32>) -> Result<()> {
+        let (inputs, outputs) = self.shape();
+        y.resize(x.len() / inputs.max(1) * outputs, 0.0);
+        self.matmul(x, y)?;
+        if let Some(activation) = &self.activation {
+            let plain = Tensor::from_slice(y, y.len(), &Device::Cpu)?;
+            y.copy_from_slice(&to_vec(&activation.forward(&plain)?)?);
+        }
+        Ok(())
+    }
+
+    /// `[rows, inputs]` to `[rows, outputs]`, in candle's operations.
+    ///
+    /// # Errors
+    /// When the weights aren't a tensor.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = match &self.weight {
-            Matrix::Tensor(weight) => {
-                let y = x.matmul(weight)?;
-                match &self.bias {
-                    Some(Bias::Tensor(bias)) => y.broadcast_add(bias)?,
-                    _ => y,
-                }
-            }
-            _ => x.apply_op1_no_bwd(&Product(self))?,
+        let Matrix::Tensor(weight) = &self.weight else {
+            candle_core::bail!("a layer that was packed for our own kernels")
+        };
+        let y = x.matmul(weight)?;
+        let y = match &self.bias {
+            Some(Bias::Tensor(bias)) => y.broadcast_add(bias)?,
+            _ => y,
         };
         match &self.activation {
             Some(activation) => activation.forward(&y),
@@ -123,10 +140,10 @@ impl Linear {
         };
         match &self.weight {
             Matrix::F32(weight) => matmul(input, weight, bias, self.fused, output),
-            Matrix::Int8(weight) => {
-                let input = QuantizedRows::by_largest(input, weight.inputs());
-                matmul_int8(&input, weight, bias, self.fused, output);
-            }
+            Matrix::Int8(weight) => QuantizedRows::borrow(|rows| {
+                let input = rows.by_largest(input, weight.inputs());
+                matmul_int8(input, weight, bias, self.fused, output);
+            }),
             Matrix::Tensor(_) => candle_core::bail!("a layer of tensors has no kernel"),
         }
         Ok(())
@@ -160,36 +177,15 @@ impl OutputProjection {
         }
     }
 
-    /// `[rows, features]` to the logits `[rows, vocabulary]`, row-major.
+    /// Rows `[rows, features]` to the logits `[rows, vocabulary]`, both row-major.
+    pub fn run(&self, x: &[f32], logits: &mut [f32]) -> Result<()> {
+        self.0.matmul(x, logits)
+    }
+
+    /// `[rows, features]` to the logits `[rows, vocabulary]`, in candle's operations.
     pub fn forward(&self, x: &Tensor, logits: &mut [f32]) -> Result<()> {
-        if let Matrix::Tensor(_) = self.0.weight {
-            logits.copy_from_slice(&to_vec(&self.0.forward(x)?)?);
-            return Ok(());
-        }
-        let (storage, layout) = x.storage_and_layout();
-        let candle_core::Storage::Cpu(storage) = &*storage else {
-            candle_core::bail!("logits are computed on the CPU")
-        };
-        self.0.matmul(contiguous(storage, layout, "the output projection")?, logits)
-    }
-}
-
-struct Product<'a>(&'a Linear);
-
-impl CustomOp1 for Product<'_> {
-    fn name(&self) -> &'static str {
-        "packed-matmul"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (rows, inputs) = layout.shape().dims2()?;
-        let (expected, outputs) = self.0.shape();
-        if inputs != expected {
-            candle_core::bail!("a row of {inputs} features for a layer of {expected}");
-        }
-        let mut output = vec![0.0; rows * outputs];
-        self.0.matmul(contiguous(storage, layout, self.name())?, &mut output)?;
-        Ok((CpuStorage::F32(output), Shape::from((rows, outputs))))
+        logits.copy_from_slice(&to_vec(&self.0.forward(x)?)?);
+        Ok(())
     }
 }
 

@@ -1,14 +1,14 @@
 //! Layer normalisation.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::{Result, Tensor};
 
-use super::kernels::{add_layer_norm, contiguous, layer_norm};
+use super::kernels::{add_layer_norm, layer_norm};
 use super::linear::{Precision, to_vec};
 
 /// The ε of PyTorch's `LayerNorm`, which Hugging Face's translation models use.
 const EPSILON: f32 = 1e-5;
 
-/// Layer normalisation over rows, alone or fused with the residual connection before it.
+/// Layer normalisation over rows, alone or behind a residual connection.
 pub struct LayerNorm {
     parameters: Parameters,
     epsilon: f32,
@@ -36,73 +36,38 @@ impl LayerNorm {
         Self { parameters: Parameters::Numbers { weight, bias }, epsilon }
     }
 
-    /// `LayerNorm(x + residual)`, all `[rows, features]`.
-    pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        match &self.parameters {
-            Parameters::Numbers { weight, bias } => {
-                x.apply_op2_no_bwd(residual, &AddLayerNorm { weight, bias, epsilon: self.epsilon })
-            }
-            Parameters::Tensors { .. } => self.forward_alone(&(x + residual)?),
-        }
+    /// `rows = LayerNorm(rows + x)`, both `[rows, features]`, in our own kernel.
+    ///
+    /// # Errors
+    /// When the parameters are tensors.
+    pub fn add_and_run(&self, x: &[f32], rows: &mut [f32]) -> Result<()> {
+        let Parameters::Numbers { weight, bias } = &self.parameters else { return no_kernel() };
+        add_layer_norm(x, rows, weight, bias, self.epsilon);
+        Ok(())
     }
 
-    /// `x + residual` and `LayerNorm(x + residual)`, all `[rows, features]`: what a pre-norm model needs.
-    pub fn forward_with_sum(&self, x: &Tensor, residual: &Tensor) -> Result<(Tensor, Tensor)> {
-        let sum = (x + residual)?;
-        let normalised = self.forward_alone(&sum)?;
-        Ok((sum, normalised))
+    /// `rows = LayerNorm(rows)`, `[rows, features]`, in our own kernel.
+    ///
+    /// # Errors
+    /// When the parameters are tensors.
+    pub fn run(&self, rows: &mut [f32]) -> Result<()> {
+        let Parameters::Numbers { weight, bias } = &self.parameters else { return no_kernel() };
+        layer_norm(rows, weight, bias, self.epsilon);
+        Ok(())
     }
 
-    /// `LayerNorm(x)`, both `[rows, features]`.
-    pub fn forward_alone(&self, x: &Tensor) -> Result<Tensor> {
-        match &self.parameters {
-            Parameters::Numbers { weight, bias } => {
-                x.apply_op1_no_bwd(&PlainLayerNorm { weight, bias, epsilon: self.epsilon })
-            }
-            Parameters::Tensors { weight, bias } => candle_nn::ops::layer_norm(x, weight, bias, self.epsilon),
-        }
-    }
-}
-
-struct PlainLayerNorm<'a> {
-    weight: &'a [f32],
-    bias: &'a [f32],
-    epsilon: f32,
-}
-
-impl CustomOp1 for PlainLayerNorm<'_> {
-    fn name(&self) -> &'static str {
-        "layer-norm"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, x_at: &Layout) -> Result<(CpuStorage, Shape)> {
-        let mut output = contiguous(x, x_at, self.name())?.to_vec();
-        layer_norm(&mut output, self.weight, self.bias, self.epsilon);
-        Ok((CpuStorage::F32(output), x_at.shape().clone()))
+    /// `LayerNorm(x)`, both `[rows, features]`, in candle's operations.
+    ///
+    /// # Errors
+    /// When the parameters aren't tensors.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let Parameters::Tensors { weight, bias } = &self.parameters else {
+            candle_core::bail!("a layer norm for our own kernel")
+        };
+        candle_nn::ops::layer_norm(x, weight, bias, self.epsilon)
     }
 }
 
-struct AddLayerNorm<'a> {
-    weight: &'a [f32],
-    bias: &'a [f32],
-    epsilon: f32,
-}
-
-impl CustomOp2 for AddLayerNorm<'_> {
-    fn name(&self) -> &'static str {
-        "add-layer-norm"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_at: &Layout,
-        y: &CpuStorage,
-        y_at: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, y) = (contiguous(x, x_at, self.name())?, contiguous(y, y_at, self.name())?);
-        let mut output = Vec::with_capacity(x.len());
-        add_layer_norm(x, y, self.weight, self.bias, self.epsilon, &mut output);
-        Ok((CpuStorage::F32(output), x_at.shape().clone()))
-    }
+fn no_kernel() -> Result<()> {
+    candle_core::bail!("a layer norm of tensors has no kernel")
 }

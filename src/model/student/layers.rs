@@ -15,6 +15,19 @@ const LARGEST_WIDTH: usize = 1 << 16;
 /// What a layer's loading ends with: the problem is in words that continue the file's name.
 pub(super) type Loaded<T> = std::result::Result<T, String>;
 
+/// What runs through the layers, row-major, and the memory that they work in. All of it is used again by the next pass.
+#[derive(Default)]
+pub(super) struct Buffers {
+    /// What the next block reads and adds its result to, `[rows, features]`.
+    pub(super) input: Vec<f32>,
+    /// Queries, keys and values side by side, or some of them.
+    pub(super) queries: Vec<f32>,
+    pub(super) attended: Vec<f32>,
+    /// What a block comes to.
+    block: Vec<f32>,
+    wide: Vec<f32>,
+}
+
 pub(super) struct EncoderLayer {
     pub(super) attention: Attention,
     pub(super) feed_forward: FeedForward,
@@ -33,6 +46,7 @@ pub(super) struct Attention {
     value: Affine,
     output: Affine,
     norm: LayerNorm,
+    features: usize,
 }
 
 pub(super) struct FeedForward {
@@ -92,28 +106,42 @@ impl Attention {
             value: part("v")?,
             output: part("o")?,
             norm: layer_norm(file, &format!("{prefix}_Wo"), features)?,
+            features,
         })
     }
 
-    /// Query, key and value `[rows, 3 · features]` side by side.
-    pub(super) fn qkv(&self, x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-        let [query, key, value] =
-            [&self.query, &self.key, &self.value].map(|affine| affine.forward(x, lengths));
-        Tensor::cat(&[query?, key?, value?], 1)
+    /// Projects the input to `x.queries`: query, key and value `[rows, 3 · features]` side by side.
+    pub(super) fn qkv(&self, x: &mut Buffers, lengths: &[usize]) -> Result<()> {
+        self.side_by_side(&[&self.query, &self.key, &self.value], x, lengths)
     }
 
-    /// Key and value `[rows, 2 · features]` side by side.
-    pub(super) fn memory(&self, x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-        Tensor::cat(&[self.key.forward(x, lengths)?, self.value.forward(x, lengths)?], 1)
+    /// Projects the input to `x.queries`: key and value `[rows, 2 · features]` side by side.
+    pub(super) fn memory(&self, x: &mut Buffers, lengths: &[usize]) -> Result<()> {
+        self.side_by_side(&[&self.key, &self.value], x, lengths)
     }
 
-    pub(super) fn query(&self, x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-        self.query.forward(x, lengths)
+    /// Projects the input to `x.queries` `[rows, features]`.
+    pub(super) fn query(&self, x: &mut Buffers, lengths: &[usize]) -> Result<()> {
+        self.query.run(&x.input, lengths, &mut x.queries)
     }
 
-    /// What becomes of the attended values `[rows, features]`.
-    pub(super) fn finish(&self, attended: &Tensor, residual: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-        self.norm.forward(&self.output.forward(attended, lengths)?, residual)
+    /// Takes `x.attended` `[rows, features]` to the next input.
+    pub(super) fn finish(&self, x: &mut Buffers, lengths: &[usize]) -> Result<()> {
+        self.output.run(&x.attended, lengths, &mut x.block)?;
+        self.norm.add_and_run(&x.block, &mut x.input)
+    }
+
+    fn side_by_side(&self, parts: &[&Affine], x: &mut Buffers, lengths: &[usize]) -> Result<()> {
+        let features = self.features;
+        x.queries.resize(x.input.len() * parts.len(), 0.0);
+        for (index, part) in parts.iter().enumerate() {
+            part.run(&x.input, lengths, &mut x.block)?;
+            let rows = x.queries.chunks_exact_mut(parts.len() * features);
+            for (row, part) in rows.zip(x.block.chunks_exact(features)) {
+                row[index * features..][..features].copy_from_slice(part);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -134,8 +162,10 @@ impl FeedForward {
         })
     }
 
-    pub(super) fn forward(&self, x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-        self.norm.forward(&self.narrow.forward(&self.wide.forward(x, lengths)?, lengths)?, x)
+    pub(super) fn run(&self, x: &mut Buffers, lengths: &[usize]) -> Result<()> {
+        self.wide.run(&x.input, lengths, &mut x.wide)?;
+        self.narrow.run(&x.wide, lengths, &mut x.block)?;
+        self.norm.add_and_run(&x.block, &mut x.input)
     }
 }
 
@@ -149,23 +179,25 @@ impl RecurrentUnit {
         })
     }
 
-    /// Takes `x` `[rows, features]` in and brings each row's cell, `[features]`, up to date.
-    pub(super) fn forward<'a>(
+    /// Takes the input in and brings each row's cell, `[features]`, up to date; every row is a sentence to itself.
+    pub(super) fn run<'a>(
         &self,
-        x: &Tensor,
+        x: &mut Buffers,
+        lengths: &[usize],
         cells: impl Iterator<Item = &'a mut [f32]>,
-    ) -> Result<Tensor> {
-        let ones = vec![1; x.dim(0)?];
-        let mut output = self.candidate.forward(x, &ones)?.to_vec2::<f32>()?;
-        let gates = self.gate.forward(x, &ones)?.to_vec2::<f32>()?;
-        for ((cell, row), gates) in cells.zip(&mut output).zip(&gates) {
+    ) -> Result<()> {
+        self.candidate.run(&x.input, lengths, &mut x.block)?;
+        self.gate.run(&x.input, lengths, &mut x.wide)?;
+        let features = x.input.len() / lengths.len().max(1);
+        let rows = x.block.chunks_exact_mut(features.max(1)).zip(x.wide.chunks_exact(features.max(1)));
+        for (cell, (row, gates)) in cells.zip(rows) {
             for ((cell, x), gate) in cell.iter_mut().zip(row).zip(gates) {
                 let keep = 1.0 / (1.0 + (-gate).exp());
                 *cell = keep * *cell + (1.0 - keep) * *x;
                 *x = cell.max(0.0);
             }
         }
-        self.norm.forward(&Tensor::new(output, x.device())?, x)
+        self.norm.add_and_run(&x.block, &mut x.input)
     }
 }
 
@@ -177,11 +209,13 @@ impl Affine {
         }
     }
 
-    fn forward(&self, x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+    /// Rows `[rows, inputs]` of sentences of these lengths to `y` `[rows, outputs]`.
+    fn run(&self, x: &[f32], lengths: &[usize], y: &mut Vec<f32>) -> Result<()> {
         match self {
-            Self::Float(layer) => layer.forward(x),
-            Self::Int8(layer) => layer.forward(x, lengths),
+            Self::Float(layer) => layer.run(x, y)?,
+            Self::Int8(layer) => layer.run(x, lengths, y),
         }
+        Ok(())
     }
 }
 

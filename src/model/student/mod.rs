@@ -9,13 +9,12 @@ mod layers;
 mod shortlist;
 mod tables;
 
+use std::cell::Cell;
 use std::sync::Arc;
-
-use candle_core::{Device, Tensor};
 
 use config::StudentConfig;
 pub use file::ModelFile;
-use layers::{DecoderLayer, EncoderLayer};
+use layers::{Buffers, DecoderLayer, EncoderLayer};
 pub use shortlist::Shortlist;
 use tables::{OutputLayer, Shortlisted, Table, Tables};
 
@@ -29,6 +28,11 @@ const MAX_SOURCE: usize = 128;
 const MAX_TARGET: usize = 512;
 /// A padding token, which students haven't got.
 const NO_TOKEN: u32 = u32::MAX;
+
+thread_local! {
+    /// What the steps of this thread work in: after the first ones they find all the memory that they need.
+    static BUFFERS: Cell<Buffers> = Cell::default();
+}
 
 /// A student on the CPU: int8 where its file is, else `f32`.
 pub struct Student {
@@ -60,7 +64,7 @@ impl Student {
         let decoder = (1..=config.decoder_layers).map(|layer| DecoderLayer::load(file, &config, layer));
         let decoder = decoder.collect::<Result<_, String>>()?;
         // After the layers, whose size vouches for the number of features.
-        let positions = SinusoidalPositions::student(MAX_TARGET, config.features, &Device::Cpu);
+        let positions = SinusoidalPositions::student(MAX_TARGET, config.features);
         Ok(Self {
             spec: ModelSpec {
                 vocabulary: tables.target.tokens(),
@@ -76,7 +80,7 @@ impl Student {
             heads: config.heads,
             source_embedding: tables.source,
             target_embedding: tables.target,
-            positions: positions.map_err(|error| error.to_string())?,
+            positions,
             encoder,
             decoder,
             output: tables.output,
@@ -105,22 +109,17 @@ impl Student {
         if self.encoder.iter().any(EncoderLayer::is_int8) { Precision::Int8 } else { Precision::F32 }
     }
 
-    fn embed(&self, table: &Table, ids: &[u32], positions: &[u32]) -> candle_core::Result<Tensor> {
-        table.embed(ids)? + self.positions.forward(positions)?
-    }
-
     /// The newest tokens' embeddings. Before the first token there is only a position: Marian shifts a target to the
     /// right and fills it up with zeros, not with an embedding.
-    fn embed_targets(&self, rows: &[Row], tokens: &[u32]) -> candle_core::Result<Tensor> {
-        let positions: Vec<u32> = rows.iter().map(|row| row.length).collect();
-        let embedded = self.target_embedding.embed(tokens)?;
-        let embedded = if positions.contains(&0) {
-            let is_later: Vec<f32> = positions.iter().map(|&at| f32::from(u8::from(at > 0))).collect();
-            embedded.broadcast_mul(&Tensor::from_vec(is_later, (rows.len(), 1), embedded.device())?)?
-        } else {
-            embedded
-        };
-        embedded + self.positions.forward(&positions)?
+    fn embed_targets(&self, rows: &[Row], tokens: &[u32], x: &mut Vec<f32>) -> Result<()> {
+        self.target_embedding.embed(tokens, x)?;
+        for (row, embedded) in rows.iter().zip(x.chunks_exact_mut(self.features)) {
+            if row.length == 0 {
+                embedded.fill(0.0);
+            }
+        }
+        self.positions.add_to(x, rows.iter().map(|row| row.length))?;
+        Ok(())
     }
 
     /// Takes a step; `looks` gets the weights of the head that was trained to align, where they are wanted.
@@ -138,28 +137,30 @@ impl Student {
         }
         // Each row is a sentence to itself.
         let ones = vec![1; tokens.len()];
-        let mut x = self.embed_targets(&state.rows, tokens)?;
+        let mut x = BUFFERS.take();
+        self.embed_targets(&state.rows, tokens, &mut x.input)?;
         for (index, layer) in self.decoder.iter().enumerate() {
             let cells =
                 state.rows.iter_mut().map(|row| &mut row.cells[index * self.features..][..self.features]);
-            x = layer.unit.forward(&x, cells)?;
+            layer.unit.run(&mut x, &ones, cells)?;
             let memories: Vec<&Memory> = state.rows.iter().map(|row| &*row.memory).collect();
-            let query = layer.attention.query(&x, &ones)?;
+            layer.attention.query(&mut x, &ones)?;
             if let Some(looks) = looks.as_deref_mut().filter(|_| index == self.aligning_layer) {
-                *looks = attention_weights(&query, self.heads, 1, index, &memories)?;
+                *looks = attention_weights(&x.queries, self.heads, 1, index, &memories);
             }
-            let attended = cross_attention(&query, self.heads, index, &memories)?;
-            x = layer.attention.finish(&attended, &x, &ones)?;
-            x = layer.feed_forward.forward(&x, &ones)?;
+            cross_attention(&x.queries, self.heads, index, &memories, &mut x.attended);
+            layer.attention.finish(&mut x, &ones)?;
+            layer.feed_forward.run(&mut x, &ones)?;
         }
         for row in &mut state.rows {
             row.length += 1;
         }
         let shortlists: Option<Vec<_>> = state.rows.iter().map(|row| row.shortlist.clone()).collect();
         match shortlists {
-            Some(shortlists) => self.output.shortlisted(&x, &shortlists, logits)?,
-            None => self.output.all(&x, logits)?,
+            Some(shortlists) => self.output.shortlisted(&x.input, &shortlists, logits),
+            None => self.output.all(&x.input, logits),
         }
+        BUFFERS.set(x);
         Ok(())
     }
 }
@@ -176,16 +177,22 @@ impl Seq2Seq for Student {
             return Ok(Rows::default());
         }
         let lengths: Vec<usize> = sources.iter().map(|source| source.len()).collect();
-        let positions: Vec<u32> = sources.iter().flat_map(|source| (0..).take(source.len())).collect();
-        let mut x = self.embed(&self.source_embedding, &sources.concat(), &positions)?;
+        // Not those of a step, which would keep what a batch of long sentences takes.
+        let mut x = Buffers::default();
+        self.source_embedding.embed(&sources.concat(), &mut x.input)?;
+        let positions = sources.iter().flat_map(|source| (0..).take(source.len()));
+        self.positions.add_to(&mut x.input, positions)?;
         for layer in &self.encoder {
-            let attended = self_attention(&layer.attention.qkv(&x, &lengths)?, self.heads, &lengths)?;
-            x = layer.attention.finish(&attended, &x, &lengths)?;
-            x = layer.feed_forward.forward(&x, &lengths)?;
+            layer.attention.qkv(&mut x, &lengths)?;
+            self_attention(&x.queries, self.features, self.heads, &lengths, &mut x.attended);
+            layer.attention.finish(&mut x, &lengths)?;
+            layer.feed_forward.run(&mut x, &lengths)?;
         }
-        let projections: candle_core::Result<Vec<_>> =
-            self.decoder.iter().map(|layer| layer.attention.memory(&x, &lengths)).collect();
-        let memories = Memory::split(&projections?, &lengths)?;
+        let mut memories = Memory::of_sentences(sources.len());
+        for layer in &self.decoder {
+            layer.attention.memory(&mut x, &lengths)?;
+            Memory::push_layer(&mut memories, &x.queries, self.features, &lengths);
+        }
         let shortlist = |source: &[u32]| {
             let tokens = self.shortlist.as_ref()?.candidates(source, self.spec.vocabulary, self.shared);
             Some(Arc::new(self.output.shortlist(tokens)))

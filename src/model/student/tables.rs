@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{Result, bail};
 
 use super::config::StudentConfig;
 use super::file::{Matrix, ModelFile};
@@ -91,11 +91,12 @@ impl Table {
         self.tokens
     }
 
-    /// The embeddings `[tokens, features]` of some token ids, multiplied by the root of the number of features.
-    pub(super) fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+    /// The embeddings of some token ids, multiplied by the root of the number of features, of which `embedded` becomes
+    /// `[tokens, features]`.
+    pub(super) fn embed(&self, ids: &[u32], embedded: &mut Vec<f32>) -> Result<()> {
         #[expect(clippy::cast_precision_loss, reason = "far below 2²⁴")]
         let scale = (self.features as f32).sqrt();
-        let mut embedded = Vec::with_capacity(ids.len() * self.features);
+        embedded.clear();
         for &id in ids {
             let id = id as usize;
             if id >= self.tokens {
@@ -106,7 +107,7 @@ impl Table {
                 Rows::Int8(matrix) => embedded.extend(matrix.row(id).map(|x| x * scale)),
             }
         }
-        Tensor::from_vec(embedded, (ids.len(), self.features), &Device::Cpu)
+        Ok(())
     }
 
     fn row<'a>(&self, rows: &'a [f32], id: usize) -> &'a [f32] {
@@ -130,28 +131,20 @@ impl OutputLayer {
         Ok(Self { table, bias, multiplier, whole: OnceLock::new() })
     }
 
-    /// The logits of all tokens.
-    pub(super) fn all(&self, x: &Tensor, logits: &mut Logits) -> Result<()> {
+    /// The logits of all tokens, for rows `[rows, features]`.
+    pub(super) fn all(&self, x: &[f32], logits: &mut Logits) {
         let whole = self.whole.get_or_init(|| {
             let tokens: Vec<u32> = (0..).take(self.table.tokens).collect();
             self.projection(&tokens)
         });
-        let rows = x.flatten_all()?.to_vec1::<f32>()?;
-        whole.project(&rows, logits.start_full(x.dim(0)?, self.table.tokens));
-        Ok(())
+        whole.project(x, logits.start_full(x.len() / self.table.features, self.table.tokens));
     }
 
-    /// The logits of what each row's shortlist has.
-    pub(super) fn shortlisted(
-        &self,
-        x: &Tensor,
-        shortlists: &[Arc<Shortlisted>],
-        logits: &mut Logits,
-    ) -> Result<()> {
+    /// The logits of what each row's shortlist has, for rows `[rows, features]`.
+    pub(super) fn shortlisted(&self, x: &[f32], shortlists: &[Arc<Shortlisted>], logits: &mut Logits) {
         let mut output =
             logits.start_shortlisted(shortlists.iter().map(|list| list.tokens.clone()).collect());
-        let rows = x.flatten_all()?.to_vec1::<f32>()?;
-        let mut rows = &rows[..];
+        let mut rows = x;
         for same in shortlists.chunk_by(Arc::ptr_eq) {
             let Shortlisted { tokens, projection } = &*same[0];
             let (own, others) = rows.split_at(same.len() * self.table.features);
@@ -159,7 +152,6 @@ impl OutputLayer {
             projection.project(own, own_output);
             (rows, output) = (others, rest);
         }
-        Ok(())
     }
 
     /// The layer for a sentence that may use these tokens, which ascend.

@@ -9,9 +9,26 @@ use candle_core::Tensor;
 use super::super::Weights;
 use super::super::config::{Family, TransformerConfig};
 use crate::Result;
+use crate::nn::kernels::add;
 use crate::nn::{LayerNorm, Linear};
 
-/// What runs through the layers, both `[rows, features]`.
+/// What runs through the layers of our own kernels, `[rows, features]` each, and the memory that they work in. All of it
+/// is used again by the next pass.
+#[derive(Default)]
+pub(super) struct Buffers {
+    /// What the next block reads.
+    pub(super) input: Vec<f32>,
+    /// What its result is added to, where that is something else: in a pre-norm model.
+    residual: Vec<f32>,
+    /// Queries, keys and values side by side, or queries alone.
+    pub(super) queries: Vec<f32>,
+    pub(super) attended: Vec<f32>,
+    /// What a block comes to.
+    pub(super) block: Vec<f32>,
+    wide: Vec<f32>,
+}
+
+/// What runs through the layers of candle's operations, both `[rows, features]`.
 pub(super) struct Stream {
     /// What the next block reads.
     pub(super) input: Tensor,
@@ -77,16 +94,44 @@ pub(super) struct Loader<'a> {
     norms: &'static [&'static str],
 }
 
+impl Buffers {
+    /// Ends a block, whose result is in `block`.
+    pub(super) fn add_block(&mut self, norm: &AddNorm) -> candle_core::Result<()> {
+        match norm.order {
+            Order::Behind => norm.norm.add_and_run(&self.block, &mut self.input),
+            Order::Before => {
+                add(&self.block, &mut self.residual);
+                self.input.clone_from(&self.residual);
+                norm.norm.run(&mut self.input)
+            }
+        }
+    }
+
+    /// The last block of a layer.
+    pub(super) fn feed_forward(&mut self, layer: &FeedForward) -> candle_core::Result<()> {
+        layer.wide.run(&self.input, &mut self.wide)?;
+        layer.narrow.run(&self.wide, &mut self.block)?;
+        self.add_block(&layer.norm)
+    }
+
+    /// Takes the embeddings that are in `input` to the first block.
+    pub(super) fn enter(&mut self, entry: &Entry) -> candle_core::Result<()> {
+        let Some(norm) = &entry.0 else { return Ok(()) };
+        self.residual.clone_from(&self.input);
+        norm.run(&mut self.input)
+    }
+}
+
 impl AddNorm {
     pub(super) fn forward(&self, stream: &Stream, block: &Tensor) -> candle_core::Result<Stream> {
         match self.order {
             Order::Behind => {
-                let x = self.norm.forward(block, &stream.residual)?;
+                let x = self.norm.forward(&(block + &stream.residual)?)?;
                 Ok(Stream { input: x.clone(), residual: x })
             }
             Order::Before => {
-                let (residual, input) = self.norm.forward_with_sum(block, &stream.residual)?;
-                Ok(Stream { input, residual })
+                let residual = (block + &stream.residual)?;
+                Ok(Stream { input: self.norm.forward(&residual)?, residual })
             }
         }
     }
@@ -95,7 +140,7 @@ impl AddNorm {
 impl Entry {
     pub(super) fn forward(&self, embeddings: Tensor) -> candle_core::Result<Stream> {
         let input = match &self.0 {
-            Some(norm) => norm.forward_alone(&embeddings)?,
+            Some(norm) => norm.forward(&embeddings)?,
             None => embeddings.clone(),
         };
         Ok(Stream { input, residual: embeddings })

@@ -6,7 +6,7 @@ use candle_nn::ops::softmax_last_dim;
 
 use super::Transformer;
 use crate::model::{DecoderState, Logits, ModelSpec, Seq2Seq};
-use crate::nn::Precision;
+use crate::nn::{Embedding, Precision};
 use crate::{Error, Result};
 
 /// A Marian or an M2M100 model whose weights were loaded with [`Precision::Tensors`].
@@ -84,6 +84,11 @@ impl PaddedTransformer {
         Tensor::from_vec(values, (rows.len(), 1, 1, length), &self.device)
     }
 
+    /// `[tokens, features]`.
+    fn embed(&self, table: &Embedding, ids: &[u32], positions: &[u32]) -> CandleResult<Tensor> {
+        (table.forward(ids)? + self.model.positions.rows(positions, &self.device)?)?.to_dtype(self.kind)
+    }
+
     /// Takes a step; the weights `[rows, heads, 1, source positions]` of the last layer's cross-attention.
     fn advance(
         &self,
@@ -98,7 +103,7 @@ impl PaddedTransformer {
         #[expect(clippy::cast_possible_truncation, reason = "a target has at most 2²⁰ tokens")]
         let positions: Vec<u32> = state.targets.iter().map(|&target| target as u32).collect();
         let model = &self.model;
-        let embedded = model.embed(&model.target_embedding, tokens, &positions)?.to_dtype(self.kind)?;
+        let embedded = self.embed(&model.target_embedding, tokens, &positions)?;
         let mut x = model.decoder_entry.forward(embedded)?;
         state.targets.iter_mut().for_each(|target| *target += 1);
         let length = state.targets.iter().copied().max().unwrap_or(0);
@@ -148,7 +153,7 @@ impl Seq2Seq for PaddedTransformer {
         let ids: Vec<u32> = sources.iter().flat_map(padded).collect();
         let positions: Vec<u32> = sources.iter().flat_map(|_| (0..).take(longest)).collect();
         let mask = self.mask(longest, &lengths, |length, at| at < length)?;
-        let embedded = model.embed(&model.source_embedding, &ids, &positions)?.to_dtype(self.kind)?;
+        let embedded = self.embed(&model.source_embedding, &ids, &positions)?;
         let mut x = model.encoder_entry.forward(embedded)?;
         for layer in &model.encoder {
             let [queries, keys, values] = split(&layer.qkv.forward(&x.input)?, rows, model.encoder_heads)?;

@@ -22,16 +22,8 @@ pub use gemm::{PackedMatrix, matmul, matmul_reference};
 pub use int8::{
     QuantizedMatrix, QuantizedRows, RowScale, largest_magnitude, matmul_int8, matmul_int8_reference,
 };
-pub use norm::{add_layer_norm, add_layer_norm_reference, layer_norm, layer_norm_reference};
+pub use norm::{add, add_layer_norm, add_layer_norm_reference, layer_norm, layer_norm_reference};
 pub use softmax::{log_sum_exp, log_sum_exp_reference, softmax, softmax_reference};
-
-use candle_core::{CpuStorage, Layout, Result, bail};
-
-/// The contiguous `f32` data of a tensor, as a custom op receives it.
-pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout, op: &str) -> Result<&'a [f32]> {
-    let Some((start, end)) = layout.contiguous_offsets() else { bail!("{op} wants contiguous rows") };
-    Ok(&storage.as_slice::<f32>()?[start..end])
-}
 
 #[cfg(test)]
 pub(crate) mod testing {

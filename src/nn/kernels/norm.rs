@@ -2,22 +2,22 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// `output = LayerNorm(input + residual) · weight + bias` over each row of `features` numbers (Ba et al. 2016).
+/// `row = LayerNorm(row + input) · weight + bias` for each row of `features` numbers (Ba et al. 2016), in place.
 ///
 /// # Panics
 /// When a slice's length isn't its shape's.
-pub fn add_layer_norm(
-    input: &[f32],
-    residual: &[f32],
-    weight: &[f32],
-    bias: &[f32],
-    epsilon: f32,
-    output: &mut Vec<f32>,
-) {
-    assert_eq!(input.len(), residual.len(), "the rows' shapes");
-    output.clear();
-    output.extend(input.iter().zip(residual).map(|(x, y)| x + y));
-    layer_norm(output, weight, bias, epsilon);
+pub fn add_layer_norm(input: &[f32], rows: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    add(input, rows);
+    layer_norm(rows, weight, bias, epsilon);
+}
+
+/// `row = row + input`.
+///
+/// # Panics
+/// When the slices' lengths differ.
+pub fn add(input: &[f32], rows: &mut [f32]) {
+    assert_eq!(input.len(), rows.len(), "the rows' shapes");
+    rows.iter_mut().zip(input).for_each(|(x, y)| *x += y);
 }
 
 /// `row = LayerNorm(row) · weight + bias` for each row of `features` numbers, in place.
@@ -106,8 +106,8 @@ mod tests {
         fn is_close_to_its_reference(rows in 0usize..5, features in 2usize..150, seed in 0u64..1000) {
             let (input, residual) = (numbers(seed, rows * features), numbers(seed + 1, rows * features));
             let (weight, bias) = (numbers(seed + 2, features), numbers(seed + 3, features));
-            let mut output = Vec::new();
-            add_layer_norm(&input, &residual, &weight, &bias, 1e-5, &mut output);
+            let mut output = residual.clone();
+            add_layer_norm(&input, &mut output, &weight, &bias, 1e-5);
             let expected = add_layer_norm_reference(&input, &residual, &weight, &bias, 1e-5);
             for (actual, expected) in output.into_iter().zip(expected) {
                 prop_assert!(relative_error(actual, expected, 1.0) < 1e-4, "{} {}", actual, expected);
@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn a_constant_row_is_its_bias() {
-        let mut output = Vec::new();
-        add_layer_norm(&[3.0; 6], &[1.0; 6], &[2.0; 6], &[0.5; 6], 1e-5, &mut output);
+        let mut output = vec![1.0; 6];
+        add_layer_norm(&[3.0; 6], &mut output, &[2.0; 6], &[0.5; 6], 1e-5);
         assert_eq!(output, [0.5; 6]);
     }
 }

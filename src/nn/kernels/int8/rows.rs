@@ -1,5 +1,7 @@
 //! Rows of numbers as 8-bit integers.
 
+use std::cell::Cell;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -11,6 +13,7 @@ use crate::nn::threads::is_shared;
 const PARALLEL_FROM: usize = 1 << 16;
 
 /// The rows of an input in integers of at most ±127, in tiles of some rows and a last one of what is left.
+#[derive(Default)]
 pub struct QuantizedRows {
     /// Each tile is `[inputs / DEPTH][height]` of `DEPTH` integers, shifted so that none is negative.
     data: Vec<[u8; DEPTH]>,
@@ -38,38 +41,53 @@ pub(super) struct Tile<'a> {
     pub(super) first: usize,
 }
 
+thread_local! {
+    static SPARE: Cell<QuantizedRows> = Cell::default();
+}
+
 impl QuantizedRows {
+    /// Lends `work` rows of this thread, whose memory is used again and again.
+    pub fn borrow<T>(work: impl FnOnce(&mut Self) -> T) -> T {
+        let mut rows = SPARE.take();
+        let result = work(&mut rows);
+        SPARE.set(rows);
+        result
+    }
+
     /// Quantises `[rows, inputs]` by each row's largest magnitude. A row with an infinity or NaN has the scale NaN.
-    pub fn by_largest(input: &[f32], inputs: usize) -> Self {
-        Self::quantize(input, inputs, None)
+    pub fn by_largest(&mut self, input: &[f32], inputs: usize) -> &Self {
+        self.quantize(input, inputs, None)
     }
 
     /// Quantises `[rows, inputs]` by a scale for each row. What is too large for it becomes ±127, NaN becomes 0.
     ///
     /// # Panics
     /// When there aren't as many scales as rows.
-    pub fn by_scales(input: &[f32], inputs: usize, scales: &[RowScale]) -> Self {
+    pub fn by_scales(&mut self, input: &[f32], inputs: usize, scales: &[RowScale]) -> &Self {
         assert_eq!(input.len(), scales.len() * inputs, "the rows' scales");
-        Self::quantize(input, inputs, Some(scales))
+        self.quantize(input, inputs, Some(scales))
     }
 
-    fn quantize(input: &[f32], inputs: usize, given: Option<&[RowScale]>) -> Self {
+    fn quantize(&mut self, input: &[f32], inputs: usize, given: Option<&[RowScale]>) -> &Self {
         let (rows, depth) = (input.len().checked_div(inputs).unwrap_or(0), inputs.div_ceil(DEPTH));
         assert_eq!(input.len(), rows * inputs, "the input's shape");
-        let mut quantized = Self { data: vec![[0; DEPTH]; rows * depth], scales: vec![0.0; rows], inputs };
+        // What was in it is overwritten to the last integer.
+        self.data.resize(rows * depth, [0; DEPTH]);
+        self.scales.resize(rows, 0.0);
+        self.inputs = inputs;
         if rows == 0 {
-            return quantized;
+            return self;
         }
-        let tiles = quantized
+        let tiles = self
             .data
             .par_chunks_mut(TALLEST * depth)
-            .zip_eq(quantized.scales.par_chunks_mut(TALLEST).zip_eq(input.par_chunks(TALLEST * inputs)));
+            .zip_eq(self.scales.par_chunks_mut(TALLEST).zip_eq(input.par_chunks(TALLEST * inputs)));
         let tiles_at_once = if is_shared(input.len(), PARALLEL_FROM) { 1 } else { rows };
         tiles.enumerate().with_min_len(tiles_at_once).for_each(|(tile, (data, (scales, input)))| {
             let given = given.map(|given| &given[tile * TALLEST..][..scales.len()]);
             Arch::new().dispatch(QuantizeTile { data, scales, input, inputs, given });
         });
-        quantized
+        self
     }
 
     /// Number of rows.
@@ -214,7 +232,8 @@ mod tests {
     #[test]
     fn tiles_cover_all_rows() {
         for rows in 0..40 {
-            let quantized = QuantizedRows::by_largest(&vec![1.0; rows * 5], 5);
+            let mut quantized = QuantizedRows::default();
+            quantized.by_largest(&vec![1.0; rows * 5], 5);
             let heights: Vec<usize> = quantized.tiles().map(|tile| tile.scales.len()).collect();
             assert_eq!(heights.iter().sum::<usize>(), rows);
             assert!(heights.iter().all(|height| (1..=TALLEST).contains(height)));

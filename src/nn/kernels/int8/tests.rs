@@ -17,7 +17,13 @@ fn multiply(
     activation: Activation,
     output: &mut [f32],
 ) {
-    matmul_int8(&QuantizedRows::by_largest(input, weight.inputs()), weight, bias, activation, output);
+    matmul_int8(
+        QuantizedRows::default().by_largest(input, weight.inputs()),
+        weight,
+        bias,
+        activation,
+        output,
+    );
 }
 
 fn product(rows: usize, inputs: usize, outputs: usize, seed: u64) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
@@ -72,8 +78,9 @@ proptest! {
         let scales: Vec<RowScale> =
             (0..rows).map(|row| RowScale { multiplier: exact(row) / 4.0, scale: 0.5 }).collect();
         let mut output = vec![f32::NAN; rows * outputs];
-        let quantized = QuantizedRows::by_scales(&input, inputs, &scales);
-        matmul_int8(&quantized, &packed, None, Activation::None, &mut output);
+        let mut quantized = QuantizedRows::default();
+        let quantized = quantized.by_scales(&input, inputs, &scales);
+        matmul_int8(quantized, &packed, None, Activation::None, &mut output);
         for ((input, scale), output) in input.chunks_exact(inputs).zip(scales).zip(output.chunks_exact(outputs)) {
             for (index, actual) in output.iter().enumerate() {
                 let (weight, lane_scale) = row(index);
@@ -94,8 +101,9 @@ fn given_scales_round_half_to_even_and_hold_what_is_too_large() {
     let input = [0.5, 1.5, 2.5, -0.5, -1.5, 126.6, 1e9, -1e9, f32::NAN, f32::INFINITY, -1e-40, 127.4];
     let packed = QuantizedMatrix::from_integers(1, 1, 0, |_| (&[1], 1.0));
     let mut output = [9.0; 12];
-    let quantized = QuantizedRows::by_scales(&input, 1, &[RowScale { multiplier: 1.0, scale: 1.0 }; 12]);
-    matmul_int8(&quantized, &packed, None, Activation::None, &mut output);
+    let mut quantized = QuantizedRows::default();
+    let quantized = quantized.by_scales(&input, 1, &[RowScale { multiplier: 1.0, scale: 1.0 }; 12]);
+    matmul_int8(quantized, &packed, None, Activation::None, &mut output);
     let expected: [i8; 12] = [0, 2, 2, 0, -2, 127, 127, -127, 0, 127, 0, 127];
     assert_eq!(output.map(f32::to_bits), expected.map(f32::from).map(f32::to_bits));
 }
@@ -106,9 +114,10 @@ fn extreme_integers_neither_saturate_nor_overflow() {
     let weight = vec![-128; inputs];
     let packed = QuantizedMatrix::from_integers(1, inputs, 127, |_| (&weight, 1.0));
     let mut output = [0.0];
+    let mut quantized = QuantizedRows::default();
     let quantized =
-        QuantizedRows::by_scales(&vec![127.0; inputs], inputs, &[RowScale { multiplier: 1.0, scale: 1.0 }]);
-    matmul_int8(&quantized, &packed, None, Activation::None, &mut output);
+        quantized.by_scales(&vec![127.0; inputs], inputs, &[RowScale { multiplier: 1.0, scale: 1.0 }]);
+    matmul_int8(quantized, &packed, None, Activation::None, &mut output);
     assert_eq!(output[0].to_bits(), (-128.0 * 254.0 * 65536.0f32).to_bits());
 }
 
