@@ -32,6 +32,9 @@ pub struct TranslateOptions {
     pub alignment: bool,
     /// Whether each sentence comes with the model's score of each token.
     pub token_scores: bool,
+    /// Whether every sentence is translated anew, and none is remembered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_cache: bool,
     /// Whether `<unk>` may be produced. Marian itself forbids it; Hugging Face allows it.
     #[serde(skip)]
     pub allow_unknown: bool,
@@ -53,6 +56,7 @@ impl Default for TranslateOptions {
             require_persian: false,
             alignment: false,
             token_scores: false,
+            no_cache: false,
             allow_unknown: false,
         }
     }

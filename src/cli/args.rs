@@ -309,6 +309,9 @@ pub(super) struct OptionArgs {
     /// Give in `jsonl` the model's score of each token.
     #[arg(long)]
     token_scores: bool,
+    /// Translate every sentence anew, even one that was translated before.
+    #[arg(long)]
+    no_cache: bool,
     /// Let the model produce `<unk>`, as Hugging Face's own code does.
     #[arg(long, hide = true)]
     allow_unknown: bool,
@@ -330,6 +333,7 @@ impl OptionArgs {
             require_persian: self.require_persian,
             alignment: self.alignment,
             token_scores: self.token_scores,
+            no_cache: self.no_cache,
             allow_unknown: self.allow_unknown,
         }
     }
@@ -371,6 +375,9 @@ pub(super) struct ServeArgs {
     /// Batches that are decoded beside each other; 0 is one for each thread.
     #[arg(long, value_name = "N")]
     replicas: Option<String>,
+    /// Translate every sentence anew, even one that was translated before.
+    #[arg(long)]
+    no_cache: bool,
     /// The address of the page /metrics for Prometheus.
     #[arg(long, value_name = "ADDRESS")]
     metrics_listen: Option<String>,
@@ -394,6 +401,7 @@ impl ServeArgs {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         layers.environment(variables)?;
         let insecure = self.insecure.then(|| "true".to_owned());
+        let no_memory = self.no_cache.then(|| "0".to_owned());
         for (flag, key, text) in [
             ("--listen", "server.listen", &self.listen),
             ("--insecure", "server.insecure", &insecure),
@@ -403,6 +411,7 @@ impl ServeArgs {
             ("--device", "model.device", &self.device),
             ("--threads", "model.threads", &self.threads),
             ("--replicas", "model.replicas", &self.replicas),
+            ("--no-cache", "memory.bytes", &no_memory),
             ("--metrics-listen", "metrics.listen", &self.metrics_listen),
             ("--log-format", "log.format", &self.log_format),
         ] {

@@ -14,10 +14,10 @@ use tokio::sync::{oneshot, watch};
 use super::args::{HubArgs, ModelArgs, ServeArgs};
 use super::failure::{Failure, Outcome, print, tell};
 use super::others;
-use crate::config::{Config, Limits, LogFormat, Model};
+use crate::config::{self, Config, Limits, LogFormat, Model};
 use crate::hub::ModelChoice;
 use crate::server::{Server, Settings};
-use crate::translator::{LoadOptions, PrecisionChoice, Translator};
+use crate::translator::{LoadOptions, Memory, MemoryOptions, PrecisionChoice, Translator};
 use crate::{Error, Result};
 
 /// Serves until SIGINT or SIGTERM, then lets the articles in progress end; a second signal cuts them off. At SIGHUP the
@@ -57,6 +57,7 @@ impl Service {
         let settings = Settings::new(&self.config)?;
         let model = model_args(&self.config.model)?;
         let chosen = model.choose(hub)?;
+        let memory = memory(&self.config.memory)?;
         let listener = listener(&self.config).await?;
         let address =
             listener.local_addr().map_err(|error| no_listener(self.config.server.listen, &error))?;
@@ -86,7 +87,8 @@ impl Service {
             translator.await.ok()
         });
         let mut following = std::pin::pin!(settings.clone().follow_files(self.config.server.reload_interval));
-        let mut server = std::pin::pin!(server.run(load(chosen.model, options.clone(), loaded), shutdown));
+        let load = load(chosen.model, options.clone(), memory, loaded);
+        let mut server = std::pin::pin!(server.run(load, shutdown));
         let mut is_ready = false;
         loop {
             tokio::select! {
@@ -159,15 +161,26 @@ fn model_args(settings: &Model) -> Result<ModelArgs> {
     Ok(ModelArgs { model, precision, device, threads, replicas })
 }
 
+/// The memory that the settings ask for, if they do.
+fn memory(settings: &config::Memory) -> Result<Option<Memory>> {
+    let config::Memory { bytes, file, file_bytes } = settings.clone();
+    (bytes > 0).then(|| Memory::open(&MemoryOptions { bytes, file, file_bytes })).transpose()
+}
+
 /// Loads the model and runs it once, so that the first call isn't slower than the others.
 async fn load(
     model: ModelChoice,
     options: LoadOptions,
+    memory: Option<Memory>,
     loaded: oneshot::Sender<Translator>,
 ) -> Result<Translator> {
     let opened = tokio::task::spawn_blocking(move || Translator::open(&model, &options)).await;
     let translator = opened.map_err(|error| Error::Inference(format!("loading failed: {error}")))??;
     translator.warm_up().await?;
+    let translator = match memory {
+        Some(memory) => translator.with_memory(memory),
+        None => translator,
+    };
     let _ = loaded.send(translator.clone());
     Ok(translator)
 }

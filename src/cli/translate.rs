@@ -16,7 +16,7 @@ use crate::article::paragraphs::paragraphs;
 use crate::client::Client;
 use crate::hub::Chosen;
 use crate::translation::{ArticleSummary, Event};
-use crate::translator::Translator;
+use crate::translator::{Memory, MemoryOptions, Translator};
 
 /// Translates a file or standard input, in this process or with a server.
 pub(super) async fn run(args: TranslateArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
@@ -41,7 +41,8 @@ pub(super) async fn run(args: TranslateArgs, hub: &HubArgs, quiet: bool) -> Resu
     let (summary, stats) = match engine {
         Engine::Local(chosen) => {
             progress.note(&chosen.notice.unwrap_or_default());
-            let translator = Translator::open(&chosen.model, &args.model.load_options()?)?;
+            let translator = Translator::open(&chosen.model, &args.model.load_options()?)?
+                .with_memory(Memory::open(&MemoryOptions::default())?);
             let load = begun.elapsed();
             begun = Instant::now();
             let summary = if args.lines {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use http::{HeaderValue, Uri};
 use serde::{Deserialize, Serialize};
 
+use crate::translator::MemoryOptions;
 pub use layers::{Layers, Origin};
 
 /// All that can be set of a service. `deploy/tarjoman.example.toml` has every key with its default.
@@ -33,6 +34,8 @@ pub struct Config {
     pub web: Web,
     /// What it takes on.
     pub limits: Limits,
+    /// What it remembers of its translations.
+    pub memory: Memory,
     /// What it tells in its log.
     pub log: Log,
     /// What it tells Prometheus and probes.
@@ -148,6 +151,19 @@ pub struct Limits {
     pub keepalive_timeout: Duration,
 }
 
+/// What a service remembers of its translations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Bytes of sentences in memory; 0 is no memory at all.
+    pub bytes: u64,
+    /// The SQLite file of those that outlast the process; without one, none do.
+    #[serde(with = "forms::blank")]
+    pub file: Option<PathBuf>,
+    /// The most bytes that the file may have, about; the oldest sentences make room.
+    pub file_bytes: u64,
+}
+
 /// What a service tells in its log.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -200,6 +216,13 @@ impl Default for Model {
             threads: 0,
             replicas: 0,
         }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let MemoryOptions { bytes, file, file_bytes } = MemoryOptions::default();
+        Self { bytes, file, file_bytes }
     }
 }
 

@@ -124,7 +124,7 @@ impl Engine {
 
     /// What the engine has done so far.
     pub fn stats(&self) -> EngineStats {
-        self.shared.counters.read()
+        self.shared.counters.read(self.shared.queue.load().waiting)
     }
 
     /// A lane for the sentences of one request. Lanes are served in turn, those of higher priority first.

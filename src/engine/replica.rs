@@ -91,7 +91,9 @@ impl<M: Seq2Seq> Replica<M> {
     }
 
     fn step(&mut self) -> Result<Vec<(Translate, Vec<Hypothesis>)>> {
+        let rows = self.batch.rows();
         self.batch.retain(|job| !job.answer.is_closed())?;
+        self.counters.freed(rows - self.batch.rows());
         if self.batch.is_empty() {
             return Ok(Vec::new());
         }

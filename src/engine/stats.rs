@@ -14,6 +14,10 @@ pub struct EngineStats {
     pub steps: u64,
     /// Hypotheses over all steps: `rows / steps` is how full the batch was.
     pub rows: u64,
+    /// Hypotheses given up before their end, as nobody waited for them any more.
+    pub freed_rows: u64,
+    /// Sentences that wait for a place in the batch at this moment.
+    pub queued: usize,
 }
 
 impl std::ops::Add for EngineStats {
@@ -25,6 +29,8 @@ impl std::ops::Add for EngineStats {
             decoding: self.decoding + other.decoding,
             steps: self.steps + other.steps,
             rows: self.rows + other.rows,
+            freed_rows: self.freed_rows + other.freed_rows,
+            queued: self.queued + other.queued,
         }
     }
 }
@@ -36,17 +42,25 @@ pub(super) struct Counters {
     decoding: AtomicU64,
     steps: AtomicU64,
     rows: AtomicU64,
+    freed_rows: AtomicU64,
 }
 
 impl Counters {
-    pub(super) fn read(&self) -> EngineStats {
+    /// What has been counted, with the number of sentences that are `queued` now.
+    pub(super) fn read(&self, queued: usize) -> EngineStats {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         EngineStats {
             encoding: Duration::from_nanos(load(&self.encoding)),
             decoding: Duration::from_nanos(load(&self.decoding)),
             steps: load(&self.steps),
             rows: load(&self.rows),
+            freed_rows: load(&self.freed_rows),
+            queued,
         }
+    }
+
+    pub(super) fn freed(&self, rows: usize) {
+        self.freed_rows.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
     pub(super) fn encoding<T>(&self, work: impl FnOnce() -> T) -> T {

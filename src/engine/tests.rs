@@ -119,10 +119,16 @@ async fn a_dropped_request_frees_its_place() {
     // Decoded for ever, and alone in the batch: nothing else is answered before it is gone.
     let mut endless = Box::pin(lane.translate(vec![3], options(1)));
     assert!(futures::poll!(&mut endless).is_pending());
+    let engine = Engine { shared: lane.shared.clone() };
+    while engine.stats().rows == 0 {
+        tokio::task::yield_now().await;
+    }
     let mut next = Box::pin(lane.translate(vec![2, 0], options(1)));
     assert!(futures::poll!(&mut next).is_pending());
+    assert_eq!((engine.stats().queued, engine.stats().freed_rows), (1, 0));
     drop(endless);
     assert_eq!(next.await.unwrap()[0].ids, [2, 0]);
+    assert_eq!((engine.stats().queued, engine.stats().freed_rows), (0, 1));
 }
 
 #[tokio::test]

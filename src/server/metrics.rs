@@ -22,6 +22,7 @@ use crate::engine::EngineStats;
 use crate::model::{ModelInfo, ModelState};
 use crate::review::Flag;
 use crate::translation::{ArticleSummary, TranslatedParagraph};
+use crate::translator::MemoryStats;
 
 /// The methods that a server answers: path and name.
 const METHODS: [(&str, &str); 13] = [
@@ -94,6 +95,8 @@ pub(super) enum Outcome {
 pub(super) struct Now {
     pub(super) characters: usize,
     pub(super) engine: EngineStats,
+    /// Of the translation memory, if there is one.
+    pub(super) memory: Option<MemoryStats>,
     /// The models that can be used; none while they are being loaded.
     pub(super) models: Vec<Arc<ModelInfo>>,
 }
@@ -306,9 +309,11 @@ impl Collector for Now {
         };
         let engine = &self.engine;
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2⁵²")]
-        let (steps, rows) = (engine.steps as f64, engine.rows as f64);
+        let [steps, rows, freed] = [engine.steps, engine.rows, engine.freed_rows].map(|count| count as f64);
         counter("tarjoman_engine_steps", "Decoding steps.", steps)?;
         counter("tarjoman_engine_rows", "Hypotheses over all decoding steps.", rows)?;
+        let help = "Hypotheses given up before their end, as their call had ended.";
+        counter("tarjoman_engine_freed_rows", help, freed)?;
         counter("tarjoman_engine_encode_seconds", "Time spent encoding.", engine.encoding.as_secs_f64())?;
         counter(
             "tarjoman_engine_decode_seconds",
@@ -322,6 +327,8 @@ impl Collector for Now {
         };
         let help = "Source characters of the articles that are being translated.";
         gauge("tarjoman_characters_in_progress", help, self.characters as u64)?;
+        let help = "Sentences that wait for a place in the decode batch.";
+        gauge("tarjoman_engine_queue_depth", help, engine.queued as u64)?;
         gauge(
             "tarjoman_models_ready",
             "Models that can be used.",
@@ -334,6 +341,23 @@ impl Collector for Now {
         for (name, help, value) in process {
             value.map_or(Ok(()), |value| gauge(name, help, value))?;
         }
+
+        let memory = self.memory.unwrap_or_default();
+        gauge("tarjoman_memory_bytes", "Size of the translation memory, without its file.", memory.bytes)?;
+        let lookups = Family::<Label, Counter>::default();
+        let MemoryStats { recent, joined, stored, missed, bytes: _ } = memory;
+        for (result, count) in
+            [("recent", recent), ("joined", joined), ("stored", stored), ("missed", missed)]
+        {
+            lookups.get_or_create(&[("result", result)]).inc_by(count);
+        }
+        let help = "Sentences asked of the translation memory, by where they were found.";
+        lookups.encode(encoder.encode_descriptor(
+            "tarjoman_memory_lookups",
+            help,
+            None,
+            lookups.metric_type(),
+        )?)?;
 
         let models = Family::<ModelLabels, Gauge>::default();
         for model in self.models.iter().filter(|model| model.state == ModelState::Ready) {

@@ -85,6 +85,7 @@ impl Service {
         Now {
             characters: self.admission().in_progress(),
             engine: translator.map(Translator::stats).unwrap_or_default(),
+            memory: translator.and_then(Translator::memory_stats),
             models: translator.map(Translator::models).unwrap_or_default(),
         }
     }

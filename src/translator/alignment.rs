@@ -32,7 +32,7 @@ pub(super) struct Part {
 }
 
 /// What there is to know of a translation beyond its text.
-#[derive(Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Details {
     /// Source spans are in the sentence, target spans in its translation.
     pub(super) alignment: Vec<WordLink>,
@@ -40,6 +40,11 @@ pub(super) struct Details {
 }
 
 impl Details {
+    /// Whether nothing is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.alignment.is_empty() && self.token_scores.is_empty()
+    }
+
     /// The same in texts in which the sentence and its translation start so many bytes later.
     pub(super) fn shifted(mut self, source: usize, target: usize) -> Self {
         for link in &mut self.alignment {
@@ -55,7 +60,7 @@ impl Details {
 
 /// Has the model look into a translation, as far as that is asked for.
 pub(super) async fn details(request: &Request, sentence: &Translated<'_>) -> Result<Details> {
-    let Request { model, lane, options } = request;
+    let Request { model, lane, options, .. } = request;
     let mut details = Details::default();
     if !options.alignment && !options.token_scores {
         return Ok(details);

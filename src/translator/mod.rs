@@ -2,6 +2,7 @@
 
 mod alignment;
 mod loaded;
+mod memory;
 mod models;
 mod sentence;
 
@@ -22,6 +23,7 @@ use crate::{Error, Result};
 
 use loaded::LoadedModel;
 pub use loaded::{LoadOptions, PrecisionChoice};
+pub use memory::{Memory, MemoryOptions, MemoryStats};
 use models::Models;
 use sentence::{Request, SentenceTranslation, is_foreign, translate_sentence};
 
@@ -33,6 +35,7 @@ pub const SENTENCES_AT_ONCE: usize = 256;
 #[derive(Clone)]
 pub struct Translator {
     models: Arc<Models>,
+    memory: Option<Arc<Memory>>,
 }
 
 impl Translator {
@@ -43,7 +46,12 @@ impl Translator {
 
     /// A translator with one model.
     pub fn open(model: &ModelChoice, options: &LoadOptions) -> Result<Self> {
-        Ok(Self { models: Arc::new(Models::new(LoadedModel::open(model, options)?)) })
+        Ok(Self { models: Arc::new(Models::new(LoadedModel::open(model, options)?)), memory: None })
+    }
+
+    /// The same with a memory of what it has translated.
+    pub fn with_memory(self, memory: Memory) -> Self {
+        Self { memory: Some(Arc::new(memory)), ..self }
     }
 
     /// The models, the default first; those that are being loaded too.
@@ -77,10 +85,16 @@ impl Translator {
         self.models.remove(name)
     }
 
+    /// What its memory has been asked so far, if it has one.
+    pub fn memory_stats(&self) -> Option<MemoryStats> {
+        self.memory.as_ref().map(|memory| memory.stats())
+    }
+
     /// Translates a few words with each model, so that the first article isn't slower than the others.
     pub async fn warm_up(&self) -> Result<()> {
         for model in self.models.ready() {
-            let options = TranslateOptions { model: Some(model.info.name.clone()), ..Default::default() };
+            let model = Some(model.info.name.clone());
+            let options = TranslateOptions { model, no_cache: true, ..Default::default() };
             self.translate("سلام دنیا.", options)?.try_for_each(|_| std::future::ready(Ok(()))).await?;
         }
         Ok(())
@@ -178,7 +192,8 @@ impl Translator {
             ));
         }
         let lane = model.engine.lane(Priority::Interactive);
-        Ok(Arc::new(Request { model, lane, options }))
+        let memory = self.memory.clone().filter(|_| !options.no_cache);
+        Ok(Arc::new(Request { model, lane, memory, options }))
     }
 }
 

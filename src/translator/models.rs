@@ -94,7 +94,7 @@ impl Models {
             return Err(Error::invalid("model", problem, "restart with another default"));
         }
         state.slots.retain(|slot| slot.info().name != name);
-        state.gone = state.gone + model.engine.stats();
+        state.gone = state.gone + EngineStats { queued: 0, ..model.engine.stats() };
         Ok(())
     }
 

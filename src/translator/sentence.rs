@@ -7,6 +7,7 @@ use tracing::Instrument;
 
 use super::alignment::{Details, Part, Translated, details};
 use super::loaded::LoadedModel;
+use super::memory::{Key, Memory};
 use crate::article::Span;
 use crate::article::clauses::clauses;
 use crate::article::language::{Language, detect};
@@ -27,14 +28,16 @@ const LONG: usize = 16 * 1024;
 /// Signs that clauses end with.
 const CLAUSE_ENDS: [char; 6] = ['،', '؛', ':', ';', '(', '–'];
 
-/// What somebody asked for: the model that does it, its way into the engine, and how.
+/// What somebody asked for: the model that does it, its way into the engine, what is remembered, and how.
 pub(super) struct Request {
     pub(super) model: Arc<LoadedModel>,
     pub(super) lane: Lane,
+    pub(super) memory: Option<Arc<Memory>>,
     pub(super) options: TranslateOptions,
 }
 
 /// A sentence's best translation.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct SentenceTranslation {
     pub(super) text: String,
     pub(super) score: f32,
@@ -55,15 +58,39 @@ struct Tried {
     parts: Vec<Part>,
 }
 
-/// Translates one sentence. A sentence without a letter or a digit has nothing to translate and is copied.
-pub(super) async fn translate_sentence(request: &Request, source: &str) -> Result<SentenceTranslation> {
+/// A sentence before it is translated.
+struct Sentence {
+    source: String,
+    /// Flags that it has whatever becomes of it.
+    given: Flags,
+    plain: Normalized,
+    /// With half-spaces restored, if they are to be.
+    restored: Normalized,
+}
+
+/// Translates one sentence, unless its translation is remembered. A sentence without a letter or a digit has nothing to
+/// translate and is copied.
+pub(super) async fn translate_sentence(request: &Arc<Request>, source: &str) -> Result<SentenceTranslation> {
     let options = &request.options;
     if !source.chars().any(char::is_alphanumeric) {
         return Ok(SentenceTranslation::copied(source));
     }
-    let given: Flags = is_foreign(source).then_some(Flag::WrongLanguage).into_iter().collect();
     let plain = normalized(source, false);
     let restored = if options.restore_half_spaces { normalized(source, true) } else { plain.clone() };
+    let given = is_foreign(source).then_some(Flag::WrongLanguage).into_iter().collect();
+    let sentence = Sentence { source: source.to_owned(), given, plain, restored };
+    let Some(memory) = &request.memory else { return translate(request, &sentence).await };
+    let texts = [sentence.plain.text(), sentence.restored.text()];
+    let key = Key::new(&request.model.identity, options, texts, given);
+    let request = Arc::clone(request);
+    let translation = memory.translation(key, async move { translate(&request, &sentence).await }).await?;
+    Ok((*translation).clone())
+}
+
+/// Translates a sentence and tries again while a check fails.
+async fn translate(request: &Request, sentence: &Sentence) -> Result<SentenceTranslation> {
+    let options = &request.options;
+    let Sentence { source, given, plain, restored } = sentence;
     let situation = Situation {
         restored: restored != plain,
         has_clauses: restored.text().trim_end_matches(CLAUSE_ENDS).contains(CLAUSE_ENDS),
@@ -71,12 +98,12 @@ pub(super) async fn translate_sentence(request: &Request, source: &str) -> Resul
     let mut ladder = Ladder::new(options.max_attempts, situation);
     let mut source_tokens = 0;
     let mut attempts = 0;
-    let seen = |attempt| if attempt == Attempt::WithoutRestoration { &plain } else { &restored };
+    let seen = |attempt| if attempt == Attempt::WithoutRestoration { plain } else { restored };
     let mut best: Option<Tried> = None;
     let mut next = Some(Attempt::AsAsked);
     while let Some(attempt) = next {
         let mut tried = translate_text(request, source, seen(attempt).text(), attempt).await?;
-        tried.translation.flags = tried.translation.flags.union(given);
+        tried.translation.flags = tried.translation.flags.union(*given);
         attempts += 1;
         source_tokens += tried.translation.source_tokens;
         let rank = |tried: &Tried| (tried.translation.flags, tried.translation.score);
@@ -99,7 +126,7 @@ pub(super) fn is_foreign(text: &str) -> bool {
 
 /// Makes one attempt at the normalised `text` of the sentence `source`.
 async fn translate_text(request: &Request, source: &str, text: &str, attempt: Attempt) -> Result<Tried> {
-    let Request { model, lane, options } = request;
+    let Request { model, lane, options, .. } = request;
     let pieces = pieces(model, text, attempt).instrument(tracing::debug_span!("tokenize")).await?;
     let too_long = pieces.len() > 1 && attempt != Attempt::SplitAtClauses;
     let source_tokens = pieces.iter().map(|(_, ids)| ids.len()).sum();

@@ -241,3 +241,22 @@ fn systemd_is_told_and_its_socket_taken() {
     assert_eq!(told().trim(), "STOPPING=1");
     assert!(service.wait().1.success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_translated_is_remembered_across_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let file = format!("memory.file={}", folder.path().join("memory.sqlite").display());
+    let found = |from: &str| format!("tarjoman_memory_lookups_total{{result=\"{from}\"}} 3");
+    let service = Running::start(&mut tarjoman(&["serve", "--set", &file]));
+    let client = service.client(&Access::default()).await.unwrap();
+    for from in ["missed", "recent"] {
+        translate(&client, ARTICLE).await.unwrap();
+        service.metrics_with(&[&found(from)]);
+    }
+    drop(client);
+    service.signal("TERM");
+    assert!(service.wait().1.success());
+    let service = Running::start(&mut tarjoman(&["serve", "--set", &file]));
+    translate(&service.client(&Access::default()).await.unwrap(), ARTICLE).await.unwrap();
+    service.metrics_with(&[&found("stored")]);
+}

@@ -44,8 +44,8 @@ pub(super) struct Config {
 
 impl Config {
     pub(super) fn new(model: &crate::model::ModelInfo, options: &TranslateOptions) -> Self {
-        // What is returned beside the translation doesn't change it.
-        let options = TranslateOptions { return_source: false, ..options.clone() };
+        // What is returned beside the translation, and whether it is remembered, doesn't change it.
+        let options = TranslateOptions { return_source: false, no_cache: false, ..options.clone() };
         let options = serde_json::to_string(&options).unwrap_or_default();
         Self {
             model: model.name.clone(),

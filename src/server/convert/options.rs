@@ -26,6 +26,7 @@ pub(super) fn options(message: proto::Options) -> TranslateOptions {
         require_persian: message.require_persian,
         alignment: message.alignment,
         token_scores: message.token_scores,
+        no_cache: message.no_cache,
         allow_unknown: defaults.allow_unknown,
     }
 }
@@ -46,6 +47,7 @@ pub(crate) fn options_message(options: &TranslateOptions) -> proto::Options {
         require_persian: options.require_persian,
         alignment: options.alignment,
         token_scores: options.token_scores,
+        no_cache: options.no_cache,
     }
 }
 
@@ -77,6 +79,7 @@ mod tests {
             TranslateOptions { require_persian: true, ..defaults.clone() },
             TranslateOptions { alignment: true, ..defaults.clone() },
             TranslateOptions { token_scores: true, ..defaults.clone() },
+            TranslateOptions { no_cache: true, ..defaults.clone() },
         ];
         for other in others {
             assert_ne!(other, defaults);

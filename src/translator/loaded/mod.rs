@@ -1,6 +1,7 @@
 //! Models that are ready to translate. One file for each family says how its files become a tokenizer and an engine;
 //! the rest is the same for all.
 
+mod identity;
 mod m2m100;
 mod marian;
 mod memory;
@@ -24,6 +25,8 @@ pub use options::{LoadOptions, PrecisionChoice};
 /// A model that is ready to translate.
 pub(super) struct LoadedModel {
     pub(super) info: Arc<ModelInfo>,
+    /// The SHA-256 of all that its translations depend on.
+    pub(super) identity: [u8; 32],
     pub(super) tokenizer: Box<dyn Tokenizer>,
     pub(super) engine: Engine,
 }
@@ -42,7 +45,8 @@ impl LoadedModel {
         match choice {
             ModelChoice::BuiltIn => {
                 let (parts, card) = marian::built_in(options)?;
-                Ok(Self::new(Family::Marian, parts, card))
+                let identity = identity::identity(&parts, None, options)?;
+                Ok(Self::new(Family::Marian, parts, card, identity))
             }
             ModelChoice::Folder(folder) => {
                 let family = family_of(folder)?;
@@ -54,12 +58,13 @@ impl LoadedModel {
                     Family::T5 => t5::open(folder, card.target_code(), options)?,
                     Family::Student => student::open(folder, options)?,
                 };
-                Ok(Self::new(family, parts, card))
+                let identity = identity::identity(&parts, Some(folder), options)?;
+                Ok(Self::new(family, parts, card, identity))
             }
         }
     }
 
-    fn new(family: Family, parts: Parts, card: Card) -> Self {
+    fn new(family: Family, parts: Parts, card: Card, identity: [u8; 32]) -> Self {
         let info = ModelInfo {
             name: card.name,
             family: family.name().into(),
@@ -71,7 +76,7 @@ impl LoadedModel {
             note: card.note,
             state: ModelState::Ready,
         };
-        Self { info: Arc::new(info), tokenizer: parts.tokenizer, engine: parts.engine }
+        Self { info: Arc::new(info), identity, tokenizer: parts.tokenizer, engine: parts.engine }
     }
 }
 
