@@ -1,5 +1,6 @@
 //! What a caller may ask of a translation, with its defaults and limits. The one place that validates it.
 
+use crate::engine::Priority;
 use crate::{Error, Result};
 
 /// How to translate an article. [`TranslateOptions::default`] is what a caller gets who asks for nothing.
@@ -35,6 +36,9 @@ pub struct TranslateOptions {
     /// Whether every sentence is translated anew, and none is remembered.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_cache: bool,
+    /// Whose sentences come first. It changes nothing about the translation.
+    #[serde(skip)]
+    pub priority: Priority,
     /// Whether `<unk>` may be produced. Marian itself forbids it; Hugging Face allows it.
     #[serde(skip)]
     pub allow_unknown: bool,
@@ -57,6 +61,7 @@ impl Default for TranslateOptions {
             alignment: false,
             token_scores: false,
             no_cache: false,
+            priority: Priority::default(),
             allow_unknown: false,
         }
     }

@@ -10,7 +10,7 @@ use super::batch::BatchArgs;
 use super::failure::Failure;
 use crate::client::Access;
 use crate::config::Layers;
-use crate::engine::EngineConfig;
+use crate::engine::{EngineConfig, Priority};
 use crate::hub::{Chosen, HubSettings, Store};
 use crate::options::TranslateOptions;
 use crate::translator::{LoadOptions, PrecisionChoice};
@@ -161,6 +161,9 @@ pub(super) struct TranslateArgs {
     pub(super) server: Option<String>,
     #[command(flatten)]
     pub(super) access: AccessArgs,
+    /// Whose sentences the server translates first.
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Priority::Interactive, requires = "server")]
+    pub(super) priority: Priority,
     #[command(flatten)]
     pub(super) model: ModelArgs,
     #[command(flatten)]
@@ -259,6 +262,20 @@ impl ValueEnum for PrecisionChoice {
     }
 }
 
+impl ValueEnum for Priority {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Interactive, Self::Batch]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Interactive => ("interactive", "Somebody waits for it"),
+            Self::Batch => ("batch", "It gets what interactive calls leave"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
 impl ModelArgs {
     /// The model that is asked for, or the best one on this machine.
     pub(super) fn choose(&self, hub: &HubArgs) -> crate::Result<Chosen> {
@@ -334,6 +351,7 @@ impl OptionArgs {
             alignment: self.alignment,
             token_scores: self.token_scores,
             no_cache: self.no_cache,
+            priority: Priority::default(),
             allow_unknown: self.allow_unknown,
         }
     }

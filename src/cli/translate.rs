@@ -21,6 +21,7 @@ use crate::translator::{Memory, MemoryOptions, Translator};
 /// Translates a file or standard input, in this process or with a server.
 pub(super) async fn run(args: TranslateArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
     let mut options = args.options.options(args.format != Format::Text);
+    options.priority = args.priority;
     options.validate()?;
     let engine = match &args.server {
         None => Engine::Local(args.model.choose(hub)?),

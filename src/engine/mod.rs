@@ -40,7 +40,7 @@ impl Default for EngineConfig {
 }
 
 /// Whose sentences come first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Priority {
     /// Somebody waits for it.
     #[default]

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::keys::Key;
 use crate::config::Limits;
+use crate::engine::Priority;
 use crate::{Error, Result};
 
 /// The shortest and the longest time after which a refused client is told to try again.
@@ -21,6 +22,8 @@ const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::fro
 pub(super) struct Admission {
     /// A permit for each character.
     room: Arc<Semaphore>,
+    /// What of that the patient may take: they leave enough for an article of the urgent, however long.
+    patient_room: Arc<Semaphore>,
     capacity: u32,
     pace: Arc<Mutex<Pace>>,
     /// Whether the server is stopping. Each call in progress holds a receiver: by it a call hears of the stop, and
@@ -34,6 +37,7 @@ pub(super) struct Demand {
     /// The key that pays for it; `None` where calls need no key.
     pub(super) key: Option<Arc<Key>>,
     pub(super) characters: u32,
+    pub(super) priority: Priority,
 }
 
 /// A call in progress; the server doesn't stop while it lives, unless its time is up.
@@ -46,6 +50,7 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct Permit {
     room: OwnedSemaphorePermit,
+    patient_room: Option<OwnedSemaphorePermit>,
     pace: Arc<Mutex<Pace>>,
 }
 
@@ -62,8 +67,10 @@ impl Admission {
         // More than the semaphore can count is as good as no limit.
         let capacity = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX).min(capacity.max(1));
         let (stopping, _) = watch::channel(false);
+        let largest = largest(capacity);
         Self {
             room: Arc::new(Semaphore::new(capacity as usize)),
+            patient_room: Arc::new(Semaphore::new((capacity - largest).max(largest) as usize)),
             capacity,
             pace: Arc::new(Mutex::new(Pace { since: Instant::now(), characters: 0 })),
             stopping: Arc::new(stopping),
@@ -83,9 +90,13 @@ impl Admission {
     /// The right to translate an article, now or not at all.
     pub(super) fn permit(&self, demand: &Demand) -> Result<Permit> {
         let cost = self.cost(demand);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(cost).map_err(|_| self.overloaded(cost))?;
+        let take = |room: &Arc<Semaphore>| {
+            Arc::clone(room).try_acquire_many_owned(cost).map_err(|_| self.overloaded(cost, room))
+        };
+        let patient_room = self.patient_room(demand).map(take).transpose()?;
+        let room = take(&self.room)?;
         demand.charge()?;
-        Ok(self.granted(room))
+        Ok(self.granted(room, patient_room))
     }
 
     /// The right to translate an article, once it's this caller's turn and its key has enough left. Callers are served
@@ -95,9 +106,16 @@ impl Admission {
             let Error::Overloaded { retry_after, .. } = error else { return Err(error) };
             tokio::time::sleep(retry_after).await;
         }
-        // The semaphore is never closed.
-        let room = Arc::clone(&self.room).acquire_many_owned(self.cost(&demand)).await;
-        Ok(self.granted(room.map_err(|_| Error::ShuttingDown)?))
+        let cost = self.cost(&demand);
+        let take = async |room: &Arc<Semaphore>| {
+            // It is never closed.
+            Arc::clone(room).acquire_many_owned(cost).await.map_err(|_| Error::ShuttingDown)
+        };
+        let patient_room = match self.patient_room(&demand) {
+            Some(room) => Some(take(room).await?),
+            None => None,
+        };
+        Ok(self.granted(take(&self.room).await?, patient_room))
     }
 
     /// Characters that are being translated.
@@ -112,21 +130,23 @@ impl Admission {
     }
 
     fn cost(&self, demand: &Demand) -> u32 {
-        // Most of a long article waits in its own stream, so it stands in nobody's way for all of its length.
-        let most = (self.capacity / Limits::LARGEST_SHARE).max(1);
-        demand.characters.max(Limits::LEAST_CHARACTERS).min(most)
+        demand.characters.max(Limits::LEAST_CHARACTERS).min(largest(self.capacity))
     }
 
-    fn granted(&self, room: OwnedSemaphorePermit) -> Permit {
+    fn patient_room(&self, demand: &Demand) -> Option<&Arc<Semaphore>> {
+        (demand.priority == Priority::Batch).then_some(&self.patient_room)
+    }
+
+    fn granted(&self, room: OwnedSemaphorePermit, patient_room: Option<OwnedSemaphorePermit>) -> Permit {
         if self.in_progress() == room.num_permits() {
             // Nothing else is in progress: time without work says nothing of the pace.
             *lock(&self.pace) = Pace { since: Instant::now(), characters: 0 };
         }
-        Permit { room, pace: Arc::clone(&self.pace) }
+        Permit { room, patient_room, pace: Arc::clone(&self.pace) }
     }
 
-    fn overloaded(&self, cost: u32) -> Error {
-        let missing = (cost as usize).saturating_sub(self.room.available_permits());
+    fn overloaded(&self, cost: u32, room: &Semaphore) -> Error {
+        let missing = (cost as usize).saturating_sub(room.available_permits());
         let retry_after = lock(&self.pace).time_for(missing).unwrap_or(RETRY_AFTER.1);
         Error::Overloaded {
             problem: format!("{} of {} characters are being translated", self.in_progress(), self.capacity),
@@ -159,6 +179,7 @@ impl Permit {
     pub(super) fn done(&mut self, characters: usize) {
         let characters = characters.min(self.room.num_permits());
         drop(self.room.split(characters));
+        drop(self.patient_room.as_mut().map(|room| room.split(characters)));
         let mut pace = lock(&self.pace);
         pace.characters = pace.characters.saturating_add(small(characters));
     }
@@ -170,6 +191,12 @@ impl Pace {
         let ratio = f64::from(small(characters)) / f64::from(self.characters);
         Duration::try_from_secs_f64(self.since.elapsed().as_secs_f64() * ratio).ok()
     }
+}
+
+/// What one article counts for at most: most of a long one waits in its own stream, so it stands in nobody's way for all
+/// of its length.
+fn largest(capacity: u32) -> u32 {
+    (capacity / Limits::LARGEST_SHARE).max(1)
 }
 
 /// A number of characters, of which there are never more than the capacity.
@@ -189,7 +216,11 @@ mod tests {
     use super::*;
 
     fn of(characters: u32) -> Demand {
-        Demand { key: None, characters }
+        Demand { key: None, characters, priority: Priority::Interactive }
+    }
+
+    fn patient(characters: u32) -> Demand {
+        Demand { priority: Priority::Batch, ..of(characters) }
     }
 
     fn full(admission: &Admission) -> Vec<Permit> {
@@ -261,6 +292,23 @@ mod tests {
     }
 
     #[test]
+    fn the_patient_leave_room_for_the_urgent() {
+        let admission = Admission::new(8000);
+        let mut held: Vec<_> = std::iter::from_fn(|| admission.permit(&patient(1000)).ok()).collect();
+        assert_eq!(held.len(), 7);
+        let mut waiting = Box::pin(admission.clone().permit_in_turn(patient(1000)));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        let urgent = admission.permit(&of(u32::MAX)).unwrap();
+        // The place of the urgent isn't for them either, once it is free.
+        drop(urgent);
+        assert!(waiting.as_mut().now_or_never().is_none());
+        held[0].done(500);
+        admission.permit(&patient(500)).unwrap_err();
+        held[0].done(500);
+        assert!(waiting.now_or_never().is_some());
+    }
+
+    #[test]
     fn draining_refuses_new_calls_tells_the_old_ones_and_waits_for_them() {
         let admission = Admission::new(1);
         let mut call = admission.call().unwrap();
@@ -276,6 +324,7 @@ mod tests {
     #[test]
     fn a_limit_of_nothing_still_serves() {
         Admission::new(0).permit(&of(1)).unwrap();
+        Admission::new(0).permit(&patient(1)).unwrap();
         Admission::new(u32::MAX).permit(&of(1)).unwrap();
     }
 }

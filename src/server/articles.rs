@@ -257,7 +257,7 @@ impl Many {
         });
         match taken {
             Ok(article) => {
-                let demand = self.caller.demand(&article.text);
+                let demand = self.caller.demand(&article);
                 let permit = self.service.admission().clone().permit_in_turn(demand);
                 let permit = Box::pin(permit.instrument(tracing::debug_span!("queue")));
                 self.waiting = Some(Waiting { id, article, since: Instant::now(), permit });

@@ -26,6 +26,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tracing::{Instrument, Span};
 
 use super::admission::Demand;
+use super::convert::ArticleRequest;
 use super::gateway::{self, Ending, Refusal};
 use super::keys::Key;
 use super::metrics::{self, Metrics, Tally};
@@ -203,10 +204,10 @@ impl Dialect {
 }
 
 impl Caller {
-    /// What an article of this text asks for.
-    pub(super) fn demand(&self, text: &str) -> Demand {
-        let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-        Demand { key: self.key.clone(), characters }
+    /// What an article asks for.
+    pub(super) fn demand(&self, article: &ArticleRequest) -> Demand {
+        let characters = u32::try_from(article.text.chars().count()).unwrap_or(u32::MAX);
+        Demand { key: self.key.clone(), characters, priority: article.options.priority }
     }
 }
 

@@ -190,3 +190,6 @@ async fn end_watches(mut health: HealthReporter) {
     health.clear_service_status(SERVICE_NAME).await;
     health.clear_service_status(LIVENESS).await;
 }
+
+#[cfg(test)]
+mod tests;

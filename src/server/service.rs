@@ -103,7 +103,7 @@ impl Service {
     /// Starts to translate an article, now or not at all.
     async fn begin(&self, caller: &Caller, article: ArticleRequest) -> Result<ArticleStream> {
         self.check(&article)?;
-        let permit = self.admission().permit(&caller.demand(&article.text))?;
+        let permit = self.admission().permit(&caller.demand(&article))?;
         ArticleStream::start(self, caller, article, permit).await
     }
 

@@ -5,6 +5,8 @@ mod loaded;
 mod memory;
 mod models;
 mod sentence;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +14,7 @@ use std::time::Instant;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use crate::article::{Article, Span};
-use crate::engine::{EngineStats, Priority};
+use crate::engine::EngineStats;
 use crate::hub::ModelChoice;
 use crate::model::ModelInfo;
 use crate::options::TranslateOptions;
@@ -191,7 +193,7 @@ impl Translator {
                 "leave alignment off, or use a model of the family marian",
             ));
         }
-        let lane = model.engine.lane(Priority::Interactive);
+        let lane = model.engine.lane(options.priority);
         let memory = self.memory.clone().filter(|_| !options.no_cache);
         Ok(Arc::new(Request { model, lane, memory, options }))
     }

@@ -82,8 +82,10 @@ pub(super) async fn translate_sentence(request: &Arc<Request>, source: &str) -> 
     let Some(memory) = &request.memory else { return translate(request, &sentence).await };
     let texts = [sentence.plain.text(), sentence.restored.text()];
     let key = Key::new(&request.model.identity, options, texts, given);
+    let priority = options.priority;
     let request = Arc::clone(request);
-    let translation = memory.translation(key, async move { translate(&request, &sentence).await }).await?;
+    let translation =
+        memory.translation(key, priority, async move { translate(&request, &sentence).await }).await?;
     Ok((*translation).clone())
 }
 

@@ -7,6 +7,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::archive::{BatchConfig, Export, HtmlMode, ReadOptions};
 use crate::cli::args::{AccessArgs, ModelArgs, OptionArgs};
 use crate::cli::failure::Failure;
+use crate::engine::Priority;
+use crate::options::TranslateOptions;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -157,7 +159,7 @@ impl RunArgs {
                 max_ratio: self.max_ratio,
             },
             exports: self.export.iter().map(|export| export.export()).collect(),
-            options: self.options.options(false),
+            options: TranslateOptions { priority: Priority::Batch, ..self.options.options(false) },
             in_flight: self.in_flight,
             max_errors: self.max_errors,
         })

@@ -124,7 +124,7 @@ fn start(message: proto::ArticleStart) -> Result<ArticleStart> {
         paragraphs: size(message.paragraphs)?,
         sentences: size(message.sentences)?,
         model: Arc::new(model_info(required(message.model, "start.model")?)),
-        options: options(required(message.options, "start.options")?),
+        options: options(required(message.options, "start.options")?).map_err(malformed)?,
         version: message.version,
     })
 }

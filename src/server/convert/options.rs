@@ -1,14 +1,18 @@
 //! [`TranslateOptions`] and the `Options` message.
 
 use super::count;
+use crate::engine::Priority;
 use crate::options::TranslateOptions;
-use crate::proto;
+use crate::{Error, Result, proto};
 
-/// The options that a message stands for: its own where it sets them, else the defaults. Not checked.
-pub(super) fn options(message: proto::Options) -> TranslateOptions {
+/// The options that a message stands for: its own where it sets them, else the defaults. Numbers aren't checked.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for a priority that there isn't.
+pub(super) fn options(message: proto::Options) -> Result<TranslateOptions> {
     let defaults = TranslateOptions::default();
     let number = |set: u32, default: usize| if set == 0 { default } else { set as usize };
-    TranslateOptions {
+    Ok(TranslateOptions {
         model: Some(message.model).filter(|name| !name.is_empty()),
         beam_size: number(message.beam_size, defaults.beam_size),
         length_penalty: message.length_penalty.unwrap_or(defaults.length_penalty),
@@ -27,8 +31,9 @@ pub(super) fn options(message: proto::Options) -> TranslateOptions {
         alignment: message.alignment,
         token_scores: message.token_scores,
         no_cache: message.no_cache,
+        priority: priority(message.priority)?,
         allow_unknown: defaults.allow_unknown,
-    }
+    })
 }
 
 /// The message that asks for these options, which must be valid: a zero that isn't would turn into a default.
@@ -48,6 +53,22 @@ pub(crate) fn options_message(options: &TranslateOptions) -> proto::Options {
         alignment: options.alignment,
         token_scores: options.token_scores,
         no_cache: options.no_cache,
+        priority: match options.priority {
+            Priority::Interactive => proto::Priority::Interactive,
+            Priority::Batch => proto::Priority::Batch,
+        }
+        .into(),
+    }
+}
+
+fn priority(number: i32) -> Result<Priority> {
+    match proto::Priority::try_from(number) {
+        Ok(proto::Priority::Unspecified | proto::Priority::Interactive) => Ok(Priority::Interactive),
+        Ok(proto::Priority::Batch) => Ok(Priority::Batch),
+        Err(_) => {
+            let remedy = "use PRIORITY_INTERACTIVE or PRIORITY_BATCH";
+            Err(Error::invalid("options.priority", format!("{number} is none"), remedy))
+        }
     }
 }
 
@@ -57,7 +78,7 @@ mod tests {
 
     #[test]
     fn an_empty_message_is_the_defaults() {
-        assert_eq!(options(proto::Options::default()), TranslateOptions::default());
+        assert_eq!(options(proto::Options::default()).unwrap(), TranslateOptions::default());
     }
 
     #[test]
@@ -80,20 +101,24 @@ mod tests {
             TranslateOptions { alignment: true, ..defaults.clone() },
             TranslateOptions { token_scores: true, ..defaults.clone() },
             TranslateOptions { no_cache: true, ..defaults.clone() },
+            TranslateOptions { priority: Priority::Batch, ..defaults.clone() },
         ];
         for other in others {
             assert_ne!(other, defaults);
-            assert_eq!(options(options_message(&other)), other);
+            assert_eq!(options(options_message(&other)).unwrap(), other);
         }
-        assert_eq!(options(options_message(&defaults)), defaults);
+        assert_eq!(options(options_message(&defaults)).unwrap(), defaults);
     }
 
     #[test]
     fn what_is_out_of_range_stays_out_of_range() {
         let beam_size = usize::MAX;
         let wide = options(options_message(&TranslateOptions { beam_size, ..TranslateOptions::default() }));
-        assert!(wide.validate().is_err());
+        assert!(wide.unwrap().validate().is_err());
         let not_a_number = proto::Options { max_expansion: f32::NAN, ..proto::Options::default() };
-        assert!(options(not_a_number).validate().is_err());
+        assert!(options(not_a_number).unwrap().validate().is_err());
+        let unknown = proto::Options { priority: 3, ..proto::Options::default() };
+        let refused = options(unknown).unwrap_err().to_string();
+        assert!(refused.starts_with("options.priority: 3 "), "{refused}");
     }
 }

@@ -65,7 +65,7 @@ fn request(text: String, mime_type: &str, message: Option<proto::Options>) -> Re
     if text.chars().all(char::is_whitespace) {
         return Err(Error::invalid("text", "holds only white space", "send the Persian text to translate"));
     }
-    let options = options(message.unwrap_or_default());
+    let options = options(message.unwrap_or_default())?;
     options.validate()?;
     Ok(ArticleRequest { text, options })
 }

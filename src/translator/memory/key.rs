@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::engine::Priority;
 use crate::options::TranslateOptions;
 use crate::review::Flags;
 
@@ -18,12 +19,13 @@ impl Key {
         texts: [&str; 2],
         given: Flags,
     ) -> Self {
-        // What is returned beside the translation, and which texts are refused, doesn't change it.
+        // What is returned beside the translation, when it comes, and which texts are refused, doesn't change it.
         let options = TranslateOptions {
             model: None,
             return_source: false,
             require_persian: false,
             no_cache: false,
+            priority: Priority::default(),
             ..options.clone()
         };
         let mut hash = Sha256::new();

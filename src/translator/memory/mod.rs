@@ -23,6 +23,7 @@ use quick_cache::sync::Cache;
 
 use super::sentence::SentenceTranslation;
 use crate::Result;
+use crate::engine::Priority;
 pub(super) use key::Key;
 use store::Store;
 
@@ -72,10 +73,11 @@ pub struct Memory {
 }
 
 /// Sentences that are being translated. Whoever waits for one drives it, so that one who stops waiting, or reads slowly,
-/// holds nobody else back; once nobody waits, the work is dropped.
+/// holds nobody else back; once nobody waits, the work is dropped. One who is urgent doesn't wait for what another, who
+/// isn't, has begun.
 #[derive(Default)]
 struct UnderWay {
-    works: HashMap<Key, (u64, WeakShared<Work>)>,
+    works: HashMap<(Key, Priority), (u64, WeakShared<Work>)>,
     /// The number of the next one.
     next: u64,
 }
@@ -125,18 +127,19 @@ impl Memory {
     pub(super) async fn translation<F>(
         self: &Arc<Self>,
         key: Key,
+        priority: Priority,
         translate: F,
     ) -> Result<Arc<SentenceTranslation>>
     where
         F: Future<Output = Result<SentenceTranslation>> + Send + 'static,
     {
-        match self.find_or_start(key, translate) {
+        match self.find_or_start(key, priority, translate) {
             Found::Recent(translation) => Ok(translation),
             Found::UnderWay(work) => work.await,
         }
     }
 
-    fn find_or_start<F>(self: &Arc<Self>, key: Key, translate: F) -> Found
+    fn find_or_start<F>(self: &Arc<Self>, key: Key, priority: Priority, translate: F) -> Found
     where
         F: Future<Output = Result<SentenceTranslation>> + Send + 'static,
     {
@@ -146,20 +149,21 @@ impl Memory {
             self.asked.recent.fetch_add(1, Ordering::Relaxed);
             return Found::Recent(translation);
         }
-        if let Some(work) = under_way.works.get(&key).and_then(|(_, work)| work.upgrade()) {
+        if let Some(work) = under_way.find(key, priority) {
             self.asked.joined.fetch_add(1, Ordering::Relaxed);
             return Found::UnderWay(work);
         }
         let number = under_way.next;
         under_way.next += 1;
-        let ending = Ending { memory: Arc::clone(self), key, number };
+        let place = (key, priority);
+        let ending = Ending { memory: Arc::clone(self), place, number };
         let work = async move {
             let ending = ending;
             ending.memory.translate(key, translate).await
         };
         let work = work.boxed().shared();
         if let Some(weak) = work.downgrade() {
-            under_way.works.insert(key, (number, weak));
+            under_way.works.insert(place, (number, weak));
         }
         Found::UnderWay(work)
     }
@@ -197,6 +201,17 @@ impl Memory {
     }
 }
 
+impl UnderWay {
+    /// The work that one of this priority may wait for.
+    fn find(&self, key: Key, priority: Priority) -> Option<Shared<Work>> {
+        let find = |priority| self.works.get(&(key, priority)).and_then(|(_, work)| work.upgrade());
+        match priority {
+            Priority::Interactive => find(Priority::Interactive),
+            Priority::Batch => find(Priority::Interactive).or_else(|| find(Priority::Batch)),
+        }
+    }
+}
+
 enum Found {
     Recent(Arc<SentenceTranslation>),
     UnderWay(Shared<Work>),
@@ -205,7 +220,7 @@ enum Found {
 /// Takes a work off the list when it ends or is dropped.
 struct Ending {
     memory: Arc<Memory>,
-    key: Key,
+    place: (Key, Priority),
     number: u64,
 }
 
@@ -213,8 +228,8 @@ impl Drop for Ending {
     fn drop(&mut self) {
         let mut under_way = self.memory.under_way();
         // The next one may have begun already.
-        if under_way.works.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
-            under_way.works.remove(&self.key);
+        if under_way.works.get(&self.place).is_some_and(|(number, _)| *number == self.number) {
+            under_way.works.remove(&self.place);
         }
     }
 }

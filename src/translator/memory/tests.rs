@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::Error;
+use crate::engine::Priority::{Batch, Interactive};
 use crate::options::TranslateOptions;
 use crate::review::{Flag, Flags};
 use crate::translation::Alternative;
@@ -42,14 +43,15 @@ fn translation(text: &str) -> SentenceTranslation {
 /// Remembers `text`, which takes no time to translate.
 async fn ask(memory: &Arc<Memory>, text: &str) -> Arc<SentenceTranslation> {
     let translate = std::future::ready(Ok(translation(text)));
-    memory.translation(key(text), translate).await.unwrap()
+    memory.translation(key(text), Interactive, translate).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_sentence_is_translated_once() {
     let memory = memory();
     assert_eq!(ask(&memory, "a").await.text, "a");
-    let again = memory.translation(key("a"), async { panic!("translated again") }).await.unwrap();
+    let again =
+        memory.translation(key("a"), Interactive, async { panic!("translated again") }).await.unwrap();
     assert_eq!(*again, translation("a"));
     ask(&memory, "b").await;
     let stats = memory.stats();
@@ -60,12 +62,12 @@ async fn a_sentence_is_translated_once() {
 async fn those_who_ask_while_it_is_translated_wait_for_it() {
     let memory = memory();
     let (go, gone) = oneshot::channel();
-    let first = memory.translation(key("a"), async move {
+    let first = memory.translation(key("a"), Interactive, async move {
         gone.await.unwrap();
         Ok(translation("a"))
     });
     let second = async {
-        let second = memory.translation(key("a"), async { panic!("translated twice") });
+        let second = memory.translation(key("a"), Interactive, async { panic!("translated twice") });
         go.send(()).unwrap();
         second.await
     };
@@ -76,16 +78,37 @@ async fn those_who_ask_while_it_is_translated_wait_for_it() {
 }
 
 #[tokio::test]
+async fn the_urgent_do_not_wait_for_what_the_patient_began_but_the_patient_do_for_the_urgent() {
+    let memory = memory();
+    let mut patient = Box::pin(memory.translation(key("a"), Batch, pending()));
+    assert!(patient.as_mut().now_or_never().is_none());
+    let mut too = Box::pin(memory.translation(key("a"), Batch, async { panic!("translated twice") }));
+    assert!(too.as_mut().now_or_never().is_none());
+    assert_eq!(ask(&memory, "a").await.text, "a");
+
+    let (go, gone) = oneshot::channel();
+    let mut urgent = Box::pin(memory.translation(key("b"), Interactive, async move {
+        gone.await.unwrap();
+        Ok(translation("b"))
+    }));
+    assert!(urgent.as_mut().now_or_never().is_none());
+    let patient = memory.translation(key("b"), Batch, async { panic!("translated twice") });
+    go.send(()).unwrap();
+    assert_eq!(patient.await.unwrap().text, "b");
+    assert_eq!((memory.stats().joined, memory.stats().missed), (2, 3));
+}
+
+#[tokio::test]
 async fn one_who_stops_reading_or_goes_away_holds_nobody_back() {
     let memory = memory();
     let (go, gone) = oneshot::channel();
-    let mut first = Box::pin(memory.translation(key("a"), async move {
+    let mut first = Box::pin(memory.translation(key("a"), Interactive, async move {
         gone.await.unwrap();
         Ok(translation("a"))
     }));
     assert!(first.as_mut().now_or_never().is_none());
     // From here on nobody polls the first, and yet the second gets what it began.
-    let second = memory.translation(key("a"), async { panic!("translated twice") });
+    let second = memory.translation(key("a"), Interactive, async { panic!("translated twice") });
     go.send(()).unwrap();
     assert_eq!(second.await.unwrap().text, "a");
     drop(first);
@@ -104,7 +127,7 @@ async fn work_that_nobody_waits_for_is_dropped_and_not_kept() {
     let count = Arc::new(AtomicUsize::new(0));
     let dropped = Dropped(Arc::clone(&count));
     let begin = |dropped: Option<Dropped>| {
-        let mut work = Box::pin(memory.translation(key("a"), async move {
+        let mut work = Box::pin(memory.translation(key("a"), Interactive, async move {
             let _dropped = dropped;
             pending().await
         }));
@@ -125,7 +148,7 @@ async fn work_that_nobody_waits_for_is_dropped_and_not_kept() {
 async fn what_failed_is_not_kept() {
     let memory = memory();
     let failing = async { Err(Error::ReplicaFailed("it panicked".into())) };
-    assert!(memory.translation(key("a"), failing).await.is_err());
+    assert!(memory.translation(key("a"), Interactive, failing).await.is_err());
     assert_eq!(ask(&memory, "a").await.text, "a");
 }
 
@@ -148,7 +171,8 @@ async fn a_file_outlasts_the_memory() {
     ask(&memory, "a").await;
     drop(memory);
     let memory = with_file(&path, u64::MAX);
-    let again = memory.translation(key("a"), async { panic!("translated again") }).await.unwrap();
+    let again =
+        memory.translation(key("a"), Interactive, async { panic!("translated again") }).await.unwrap();
     assert_eq!(*again, translation("a"));
     assert_eq!((memory.stats().stored, memory.stats().missed), (1, 0));
     ask(&memory, "b").await;
@@ -214,10 +238,11 @@ fn a_key_has_all_that_a_translation_depends_on_and_nothing_else() {
     for (index, change) in depends.into_iter().enumerate() {
         assert_ne!(changed(change), plain, "{index}");
     }
-    let other: [Change; 3] = [
+    let other: [Change; 4] = [
         |options| options.model = Some("m".into()),
         |options| options.return_source = true,
         |options| options.require_persian = true,
+        |options| options.priority = Batch,
     ];
     for (index, change) in other.into_iter().enumerate() {
         assert_eq!(changed(change), plain, "{index}");
