@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use reqwest::{StatusCode, Version};
+use serde_json::Value;
 use tarjoman::Error;
 use tarjoman::client::{Access, Client};
 use tarjoman::config::{Config, Limits};
@@ -11,41 +12,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::common::{TestServer, within};
-
-/// An authority that certificates come from.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
-    }
-
-    /// A certificate for `localhost` and its private key.
-    fn issue(&self) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
-    }
-
-    fn write(&self, folder: &Path) {
-        let (certificate, key) = self.issue();
-        std::fs::write(folder.join("certificate.pem"), certificate).unwrap();
-        std::fs::write(folder.join("key.pem"), key).unwrap();
-    }
-
-    /// What a client knows who trusts this authority.
-    fn trusted(&self) -> Access {
-        Access { server_ca: Some(self.pem.clone().into()), ..Access::default() }
-    }
-}
+use crate::authority::Authority;
+use crate::common::{SHORT, TestServer, within};
 
 fn encrypted(folder: &Path, client_ca: Option<&Authority>) -> Config {
     let mut config = Config::default();
@@ -151,4 +119,28 @@ async fn a_client_that_never_greets_is_hung_up_on() {
     stream.write_all(&[22, 3, 1]).await.unwrap();
     let mut end = Vec::new();
     let _ = within(stream.read_to_end(&mut end)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_http1_speak_it_encrypted_too() {
+    let folder = TempDir::new().unwrap();
+    let authority = Authority::new();
+    authority.write(folder.path());
+    let server = TestServer::start(encrypted(folder.path(), None)).await;
+    let trusted = reqwest::Certificate::from_pem(authority.pem.as_bytes()).unwrap();
+    let client =
+        reqwest::Client::builder().no_proxy().http1_only().tls_certs_only([trusted]).build().unwrap();
+    let url = server.url.replace("http://127.0.0.1", "https://localhost");
+
+    let text = client.post(format!("{url}/v1/text:translate")).header("content-type", "application/json");
+    let answer = within(text.body(serde_json::json!({ "text": SHORT }).to_string()).send()).await.unwrap();
+    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_11));
+    let translated: Value = serde_json::from_slice(&within(answer.bytes()).await.unwrap()).unwrap();
+    assert_eq!(translated["paragraphs"].as_array().unwrap().len(), 2, "{translated}");
+
+    let article =
+        client.post(format!("{url}/v1/articles:translate")).header("content-type", "application/json");
+    let answer = within(article.body(r#"{"text": "سلام دنیا."}"#).send()).await.unwrap();
+    let events = within(answer.text()).await.unwrap();
+    assert!(events.contains("event: paragraph\n") && events.contains("event: summary\n"), "{events}");
 }
