@@ -402,6 +402,9 @@ pub(super) struct ServeArgs {
     /// The form of the log: `human` or `json`.
     #[arg(long, value_name = "FORM")]
     log_format: Option<String>,
+    /// The collector that traces are sent to by OTLP over gRPC, such as `http://127.0.0.1:4317`.
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
     /// Set anything, such as `limits.connections=10`; may be given more than once.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -432,6 +435,7 @@ impl ServeArgs {
             ("--no-cache", "memory.bytes", &no_memory),
             ("--metrics-listen", "metrics.listen", &self.metrics_listen),
             ("--log-format", "log.format", &self.log_format),
+            ("--otlp-endpoint", "traces.endpoint", &self.otlp_endpoint),
         ] {
             if let Some(text) = text {
                 layers.flag(flag, key, text)?;

@@ -58,7 +58,7 @@ fn dispatch(command: Command, verbosity: Verbosity, hub: &HubArgs) -> Result<Out
     let filter = log_filter(verbosity);
     if !matches!(command, Command::Serve(_)) {
         // A service's log has the form that its settings say.
-        crate::telemetry::start(filter, LogFormat::Human);
+        crate::telemetry::start(filter, LogFormat::Human, None)?;
     }
     match command {
         Command::Translate(args) => runtime()?.block_on(translate::run(args, hub, quiet)),

@@ -29,11 +29,17 @@ pub(super) fn run(args: ServeArgs, hub: &HubArgs, filter: &str, quiet: bool) -> 
         print(layers.to_string().as_bytes())?;
         return Ok(Outcome::Done);
     }
-    crate::telemetry::start(filter, config.log.format);
+    let runtime = super::runtime()?;
+    // The exporter of traces has its connection there.
+    let entered = runtime.enter();
+    let telemetry = crate::telemetry::start(filter, config.log.format, Some(&config.traces))?;
+    drop(entered);
     let told = Told { format: config.log.format, quiet };
     let others = watch::Sender::new(config.model.others.clone());
     let service = Service { args, config, told, others };
-    super::runtime()?.block_on(service.run(hub))
+    let outcome = runtime.block_on(service.run(hub));
+    telemetry.finish();
+    outcome
 }
 
 /// A service and what it was asked to be.

@@ -40,6 +40,8 @@ pub struct Config {
     pub log: Log,
     /// What it tells Prometheus and probes.
     pub metrics: Metrics,
+    /// Where it sends its traces.
+    pub traces: Traces,
 }
 
 /// Where and how a service listens.
@@ -195,6 +197,23 @@ pub struct Metrics {
     pub listen: Option<SocketAddr>,
 }
 
+/// Where a service sends the traces of its calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traces {
+    /// The URL of a collector that speaks OTLP over gRPC, such as `http://127.0.0.1:4317`; without one, no traces are
+    /// made.
+    pub endpoint: String,
+    /// One call in so many is traced.
+    pub one_in: u32,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self { endpoint: String::new(), one_in: 1 }
+    }
+}
+
 impl Default for Listening {
     fn default() -> Self {
         Self {
@@ -298,6 +317,7 @@ impl Config {
             return Err(("limits.receiving_bytes", problem, "leave room for one message at least"));
         }
         self.web.check()?;
+        self.traces.check()?;
         self.tls.check()
     }
 
@@ -349,6 +369,27 @@ impl Web {
                 "write such as https://reader.example, without a path, or * alone",
             )),
         }
+    }
+}
+
+impl Traces {
+    fn check(&self) -> Result<(), Finding> {
+        if self.one_in == 0 {
+            return Err((
+                "traces.one_in",
+                "0 is no share".into(),
+                "use 1 for all calls, 100 for one in a hundred",
+            ));
+        }
+        let is_url = self.endpoint.parse::<Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some_and(|host| !host.is_empty())
+        });
+        if self.endpoint.is_empty() || is_url {
+            return Ok(());
+        }
+        let problem = format!("{:?} is no URL of a collector", self.endpoint);
+        Err(("traces.endpoint", problem, "write such as http://127.0.0.1:4317 or https://collector.example"))
     }
 }
 

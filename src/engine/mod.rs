@@ -8,6 +8,7 @@ mod stats;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tracing::Span;
 
 use queue::Queue;
 use stats::Counters;
@@ -70,10 +71,11 @@ impl Drop for Shared {
     }
 }
 
-/// A job that waits, and the place in its lane that it takes until then.
+/// A job that waits, and the place in its lane and the span that last until then.
 struct Queued {
     job: Job,
     _place: OwnedSemaphorePermit,
+    _waiting: Span,
 }
 
 /// What a replica is asked for. It is given up once the answer isn't waited for any more.
@@ -87,6 +89,9 @@ struct Translate {
     source: Vec<u32>,
     options: SearchOptions,
     answer: oneshot::Sender<Result<Vec<Hypothesis>>>,
+    /// Whose work it is, and what is done of it.
+    request: Span,
+    stage: Span,
 }
 
 /// A translation to look into.
@@ -154,7 +159,8 @@ impl Lane {
     /// [`Error::ReplicaFailed`] when the model panicked, [`Error::ShuttingDown`] when the engine has ended.
     pub async fn translate(&self, source: Vec<u32>, options: SearchOptions) -> Result<Vec<Hypothesis>> {
         let (answer, result) = oneshot::channel();
-        self.ask(Job::Translate(Translate { source, options, answer }), result).await
+        let (request, stage) = (Span::current(), Span::none());
+        self.ask(Job::Translate(Translate { source, options, answer, request, stage }), result).await
     }
 
     /// Looks into a translation of one sentence (source and target ids, end marks included), waiting for a place in the
@@ -169,7 +175,8 @@ impl Lane {
 
     async fn ask<T>(&self, job: Job, result: oneshot::Receiver<Result<T>>) -> Result<T> {
         let place = self.places.clone().acquire_owned().await.map_err(|_| Error::ShuttingDown)?;
-        self.shared.queue.push(self.number, self.priority, Queued { job, _place: place });
+        let queued = Queued { job, _place: place, _waiting: tracing::debug_span!("queue") };
+        self.shared.queue.push(self.number, self.priority, queued);
         result.await.map_err(|_| Error::ShuttingDown)?
     }
 }

@@ -158,7 +158,10 @@ impl<M: Seq2Seq> Replica<M> {
         let _ = job.answer.send(inspection);
     }
 
-    fn join(&mut self, jobs: Vec<Translate>) {
+    fn join(&mut self, mut jobs: Vec<Translate>) {
+        for job in &mut jobs {
+            job.stage = tracing::debug_span!(parent: &job.request, "encode");
+        }
         // The jobs stay here until they are encoded, so that a panic can't lose them.
         let encoded = self.work(|replica| {
             let sources: Vec<&[u32]> = jobs.iter().map(|job| job.source.as_slice()).collect();
@@ -166,6 +169,9 @@ impl<M: Seq2Seq> Replica<M> {
         });
         match encoded {
             Ok(state) => {
+                for job in &mut jobs {
+                    job.stage = tracing::debug_span!(parent: &job.request, "decode");
+                }
                 let searches = jobs.into_iter().map(|job| (job.options.clone(), job));
                 if let Err(error) = self.work(|replica| replica.batch.join(&replica.model, state, searches)) {
                     self.fail(&error);

@@ -33,6 +33,7 @@ use super::metrics::{self, Metrics, Tally};
 use super::receiving::{Budget, Received, Receiving};
 use super::service::Service;
 use super::settings::Settings;
+use super::traces;
 use crate::config::Limits;
 use crate::proto::translation_service_server::TranslationServiceServer;
 use crate::{Error, Result};
@@ -144,8 +145,11 @@ impl Calls {
             method,
             request_id = id.to_str().unwrap_or_default(),
             peer = %self.peer,
-            key = tracing::field::Empty
+            key = tracing::field::Empty,
+            otel.name = method,
+            otel.kind = "server"
         );
+        traces::join(&span, request.headers());
         let tally = self.gate.metrics.tally(method, span.clone());
         let answered = match self.admit(request, &span) {
             Ok((request, deadline)) => by(deadline, self.route(dialect, request).instrument(span)).await,

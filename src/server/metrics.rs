@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tonic::Code;
 use tracing::Span;
 
-use super::{convert, gateway};
+use super::{convert, gateway, traces};
 use crate::engine::EngineStats;
 use crate::model::{ModelInfo, ModelState};
 use crate::review::Flag;
@@ -286,7 +286,9 @@ impl Tally {
 impl Drop for Tally {
     fn drop(&mut self) {
         // An answer that was dropped before its status was given up by its client.
-        let code = convert::code_name(self.code.unwrap_or(Code::Cancelled));
+        let code = self.code.unwrap_or(Code::Cancelled);
+        traces::ended(&self.span, code);
+        let code = convert::code_name(code);
         let elapsed = self.begun.elapsed();
         let metrics = &self.metrics;
         metrics.request_seconds.get_or_create(&[("method", self.method)]).observe(elapsed.as_secs_f64());

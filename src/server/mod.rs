@@ -15,7 +15,7 @@
 //!
 //! - `convert`: the only place where messages meet domain types and errors meet status codes
 //! - `settings`, `tls`, `keys`: what a server runs with, and what of it can change while it runs
-//! - `metrics`, `page`: what it counts, and where that and its health can be read
+//! - `metrics`, `page`, `traces`: what it counts, where that and its health can be read, and whose traces calls belong to
 //! - `admission`: how much at once, and who is told to stop
 //! - `connections`, `calls`, `receiving`: what every connection, every call and every message passes
 //! - `articles`, `reply`: an article's events as a stream, many articles' events as one, and a stream as a reply
@@ -39,6 +39,7 @@ mod reply;
 mod service;
 mod settings;
 mod tls;
+mod traces;
 mod web;
 
 use std::future::Future;

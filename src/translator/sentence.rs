@@ -79,13 +79,14 @@ pub(super) async fn translate_sentence(request: &Arc<Request>, source: &str) -> 
     let restored = if options.restore_half_spaces { normalized(source, true) } else { plain.clone() };
     let given = is_foreign(source).then_some(Flag::WrongLanguage).into_iter().collect();
     let sentence = Sentence { source: source.to_owned(), given, plain, restored };
-    let Some(memory) = &request.memory else { return translate(request, &sentence).await };
+    let span = tracing::debug_span!("sentence");
+    let Some(memory) = &request.memory else { return translate(request, &sentence).instrument(span).await };
     let texts = [sentence.plain.text(), sentence.restored.text()];
     let key = Key::new(&request.model.identity, options, texts, given);
     let priority = options.priority;
     let request = Arc::clone(request);
-    let translation =
-        memory.translation(key, priority, async move { translate(&request, &sentence).await }).await?;
+    let work = async move { translate(&request, &sentence).await }.instrument(span);
+    let translation = memory.translation(key, priority, work).await?;
     Ok((*translation).clone())
 }
 
@@ -134,10 +135,7 @@ async fn translate_text(request: &Request, source: &str, text: &str, attempt: At
     let source_tokens = pieces.iter().map(|(_, ids)| ids.len()).sum();
     let searches: Vec<_> =
         pieces.iter().map(|(_, ids)| (ids.clone(), search(options, attempt, ids.len()))).collect();
-    let searches = searches.into_iter().map(|(ids, search)| {
-        // Waiting in the queue, encoding and decoding; the engine does the latter for many sentences at once.
-        lane.translate(ids, search).instrument(tracing::debug_span!("decode"))
-    });
+    let searches = searches.into_iter().map(|(ids, search)| lane.translate(ids, search));
     let results: Vec<Vec<Hypothesis>> = stream::iter(searches).buffered(PIECES_AT_ONCE).try_collect().await?;
     let best: Vec<&Hypothesis> = results.iter().filter_map(|hypotheses| hypotheses.first()).collect();
     let texts: Vec<String> = best.iter().map(|hypothesis| model.tokenizer.decode(&hypothesis.ids)).collect();

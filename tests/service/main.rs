@@ -11,3 +11,4 @@ mod process;
 mod running;
 mod settings;
 mod soak;
+mod traces;
