@@ -29,7 +29,7 @@ pub struct TranslateOptions {
     pub max_attempts: usize,
     /// Whether a text whose language isn't Persian is refused instead of flagged.
     pub require_persian: bool,
-    /// Whether each sentence comes with its word alignment. Not every model has one.
+    /// Whether each sentence comes with its word alignment.
     pub alignment: bool,
     /// Whether each sentence comes with the model's score of each token.
     pub token_scores: bool,

@@ -61,7 +61,6 @@ struct Shared {
     queue: Arc<Queue<Queued>>,
     places: usize,
     spec: ModelSpec,
-    aligns: bool,
     counters: Arc<Counters>,
 }
 
@@ -111,8 +110,7 @@ impl Engine {
         let queue = Arc::new(Queue::new());
         let counters = Arc::<Counters>::default();
         let places = config.queue.max(1);
-        let shared =
-            Shared { queue: queue.clone(), places, spec, aligns: M::ALIGNS, counters: counters.clone() };
+        let shared = Shared { queue: queue.clone(), places, spec, counters: counters.clone() };
         replica::start(model, &queue, config, &counters)?;
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -120,11 +118,6 @@ impl Engine {
     /// What the search knows of the model.
     pub fn spec(&self) -> &ModelSpec {
         &self.shared.spec
-    }
-
-    /// Whether the model tells where it looks.
-    pub fn aligns(&self) -> bool {
-        self.shared.aligns
     }
 
     /// What the engine has done so far.

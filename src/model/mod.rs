@@ -35,12 +35,10 @@ pub trait Seq2Seq: Send + Sync + 'static {
     /// Feeds each row its newest token and computes the logits of the next.
     fn step(&self, state: &mut Self::State, tokens: &[u32], logits: &mut Logits) -> Result<()>;
 
-    /// Whether [`Self::step_attending`] tells where the rows look.
-    const ALIGNS: bool = false;
-
     /// A [`Self::step`] that also tells where the rows look: for each row the weights of all source tokens, which add up
     /// to 1. They are the mean over the heads of the cross-attention of the last layer, or of the layer and head that
-    /// were trained to align where the model has such. A model that doesn't align returns nothing.
+    /// were trained to align where the model has such. A model that doesn't tell
+    /// returns nothing.
     fn step_attending(
         &self,
         state: &mut Self::State,

@@ -122,8 +122,6 @@ impl Seq2Seq for T5 {
         Ok(())
     }
 
-    const ALIGNS: bool = true;
-
     fn step_attending(
         &self,
         state: &mut Rows<Row>,

@@ -217,8 +217,6 @@ impl Seq2Seq for Transformer {
         self.advance(state, tokens, logits, None)
     }
 
-    const ALIGNS: bool = true;
-
     fn step_attending(
         &self,
         state: &mut Rows<Row>,

@@ -182,17 +182,10 @@ impl Translator {
         Ok(stream::iter(lines).map(translate).buffered(at_once.max(1)).boxed())
     }
 
-    /// What is asked for with the options, if they are valid and the model that they name does it.
+    /// What is asked for with the options, if they are valid.
     fn request(&self, options: TranslateOptions) -> Result<Arc<Request>> {
         options.validate()?;
         let model = self.models.find(options.model.as_deref())?;
-        if options.alignment && !model.engine.aligns() {
-            return Err(Error::invalid(
-                "options.alignment",
-                format!("the model {} doesn't tell where it looks", model.info.name),
-                "leave alignment off, or use a model of the family marian",
-            ));
-        }
         let lane = model.engine.lane(options.priority);
         let memory = self.memory.clone().filter(|_| !options.no_cache);
         Ok(Arc::new(Request { model, lane, memory, options }))

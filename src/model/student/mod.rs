@@ -210,8 +210,6 @@ impl Seq2Seq for Student {
         self.advance(state, tokens, logits, None)
     }
 
-    const ALIGNS: bool = true;
-
     fn step_attending(
         &self,
         state: &mut Rows<Row>,

@@ -173,8 +173,6 @@ impl Seq2Seq for PaddedTransformer {
         self.advance(state, tokens, logits).map(|_| ())
     }
 
-    const ALIGNS: bool = true;
-
     fn step_attending(
         &self,
         state: &mut PaddedState,
