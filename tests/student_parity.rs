@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tarjoman::decode::{SearchOptions, generate, inspect};
-use tarjoman::model::student::{ModelFile, Shortlist, Student};
-use tarjoman::model::{Logits, Seq2Seq, unpack};
+use tarjoman::model::student::{ModelFile, Student};
+use tarjoman::model::{Logits, Seq2Seq, Shortlist, unpack};
 use tarjoman::tokenizer::{StudentTokenizer, StudentVocabulary, Tokenizer};
 
 #[test]

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tarjoman::model::student::Shortlist;
+use tarjoman::model::Shortlist;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(shortlist) = Shortlist::parse(bytes) {

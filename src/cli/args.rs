@@ -13,7 +13,7 @@ use crate::config::Layers;
 use crate::engine::{EngineConfig, Priority};
 use crate::hub::{Chosen, HubSettings, Store};
 use crate::options::TranslateOptions;
-use crate::translator::{LoadOptions, PrecisionChoice};
+use crate::translator::{ListLengths, LoadOptions, PrecisionChoice};
 
 /// Translates Persian articles into English.
 #[derive(Debug, Parser)]
@@ -99,6 +99,12 @@ pub(super) enum Command {
     /// Make API keys for a service's clients.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Learn from a model's translations which target tokens each source token becomes.
+    ///
+    /// With such a shortlist a Marian, M2M100 or NLLB model computes the scores of a few hundred tokens at each step
+    /// instead of all: give its file to --shortlist. It is faster, and now and then it hasn't the word that would have
+    /// been best.
+    Shortlist(ShortlistArgs),
     /// Print a shell's completion script.
     Completions {
         /// The shell.
@@ -157,7 +163,7 @@ pub(super) struct TranslateArgs {
     #[arg(long, value_name = "N", default_value_t = 256, requires = "lines", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) at_once: u16,
     /// Translate with a server instead of in this process, e.g. `http://127.0.0.1:50051`.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["device", "threads", "replicas", "lines", "allow_unknown"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["device", "threads", "replicas", "shortlist", "lines", "allow_unknown"])]
     pub(super) server: Option<String>,
     #[command(flatten)]
     pub(super) access: AccessArgs,
@@ -243,6 +249,26 @@ pub(super) struct ModelArgs {
     /// Batches that are decoded beside each other; 0 is one for each thread.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) replicas: usize,
+    /// A shortlist that `tarjoman shortlist` learnt from the same model.
+    #[arg(long, value_name = "FILE")]
+    pub(super) shortlist: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShortlistArgs {
+    /// Persian text to translate for it, one sentence a line, the more the better; `-` is standard input.
+    pub(super) text: PathBuf,
+    /// Where the shortlist is written.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// Target tokens that every sentence may use: the most frequent ones.
+    #[arg(long, value_name = "N", default_value_t = ListLengths::default().frequent)]
+    pub(super) frequent: usize,
+    /// Target tokens that each source token may become: those that it became most often.
+    #[arg(long, value_name = "N", default_value_t = ListLengths::default().best)]
+    pub(super) best: usize,
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
 }
 
 impl ValueEnum for PrecisionChoice {
@@ -285,7 +311,8 @@ impl ModelArgs {
     pub(super) fn load_options(&self) -> crate::Result<LoadOptions> {
         let (threads, replicas) = (self.threads, self.replicas);
         let engine = EngineConfig { threads, replicas, ..EngineConfig::default() };
-        LoadOptions::new(engine, &self.device, self.precision)
+        let options = LoadOptions::new(engine, &self.device, self.precision)?;
+        Ok(LoadOptions { shortlist: self.shortlist.clone(), ..options })
     }
 }
 

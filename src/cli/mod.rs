@@ -1,7 +1,7 @@
 //! The command line: its arguments, one file for each command, and what they share.
 //!
 //! - `args`: the arguments, as clap reads them
-//! - `translate`, `lines`, `batch`, `serve`, `split`, `evaluate`, `models`, `keys`, `completions`: the commands
+//! - `translate`, `lines`, `batch`, `serve`, `split`, `evaluate`, `models`, `keys`, `shortlist`, `completions`: the commands
 //! - `downloads`: what is told of a download
 //! - `input`, `output`, `format`: what is read and what is written
 //! - `progress`, `stats`: what is told of a translation
@@ -22,6 +22,7 @@ mod others;
 mod output;
 mod progress;
 mod serve;
+mod shortlist;
 mod split;
 mod stats;
 mod translate;
@@ -68,6 +69,7 @@ fn dispatch(command: Command, verbosity: Verbosity, hub: &HubArgs) -> Result<Out
         Command::Split(args) => split::run(&args),
         Command::Models(command) => runtime()?.block_on(models::run(command, &hub.settings()?, quiet)),
         Command::Keys(command) => keys::run(&command),
+        Command::Shortlist(args) => runtime()?.block_on(shortlist::run(args, hub, quiet)),
         Command::Completions { shell } => completions::run(shell),
     }
 }

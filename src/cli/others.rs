@@ -49,7 +49,7 @@ pub(super) async fn follow(
 
 async fn load(translator: &Translator, store: &Store, options: &LoadOptions, name: &str) -> Result<String> {
     let model = store.choose(Some(name))?.model;
-    let (translator, options) = (translator.clone(), options.clone());
+    let (translator, options) = (translator.clone(), LoadOptions { shortlist: None, ..options.clone() });
     let loaded = tokio::task::spawn_blocking(move || translator.load(&model, &options)).await;
     let info = loaded.map_err(|error| Error::Inference(format!("loading failed: {error}")))??;
     Ok(info.name.clone())

@@ -158,13 +158,13 @@ impl Service {
 
 /// The model that the settings name, as the other commands' arguments would.
 fn model_args(settings: &Model) -> Result<ModelArgs> {
-    let Model { name: model, others: _, precision, device, threads, replicas } = settings.clone();
+    let Model { name: model, others: _, precision, device, threads, replicas, shortlist } = settings.clone();
     let precision = PrecisionChoice::from_str(&precision, false).map_err(|problem| Error::Config {
         place: "model.precision".into(),
         problem: format!("{precision:?} isn't one: {problem}"),
         remedy: "use one that `tarjoman translate --help` names".into(),
     })?;
-    Ok(ModelArgs { model, precision, device, threads, replicas })
+    Ok(ModelArgs { model, precision, device, threads, replicas, shortlist })
 }
 
 /// The memory that the settings ask for, if they do.

@@ -79,6 +79,9 @@ pub struct Model {
     pub threads: usize,
     /// Batches that are decoded beside each other; 0 is one for each thread.
     pub replicas: usize,
+    /// A shortlist for the first one.
+    #[serde(with = "forms::blank")]
+    pub shortlist: Option<PathBuf>,
 }
 
 /// The files of a service's certificates, all of them PEM.
@@ -234,6 +237,7 @@ impl Default for Model {
             device: "auto".into(),
             threads: 0,
             replicas: 0,
+            shortlist: None,
         }
     }
 }

@@ -152,6 +152,7 @@ mod tests {
 
     fn spec() -> ModelSpec {
         ModelSpec {
+            source_vocabulary: 8,
             vocabulary: 8,
             start: 7,
             forced_first: None,

@@ -52,6 +52,7 @@ fn lane(config: &EngineConfig) -> (Lane, Arc<AtomicUsize>) {
 
 fn lane_with_room(config: &EngineConfig, room: usize) -> (Lane, Arc<AtomicUsize>) {
     let spec = ModelSpec {
+        source_vocabulary: 8,
         vocabulary: 8,
         start: 7,
         forced_first: None,

@@ -4,6 +4,7 @@ mod compressed;
 mod config;
 mod logits;
 mod rows;
+mod shortlist;
 pub mod student;
 pub mod t5;
 mod transformer;
@@ -12,6 +13,7 @@ mod weights;
 pub use compressed::unpack;
 pub use logits::{Logits, LogitsRow};
 pub use rows::Rows;
+pub use shortlist::Shortlist;
 pub use student::Student;
 pub use t5::T5;
 pub use transformer::{PaddedState, PaddedTransformer, Transformer};
@@ -76,6 +78,8 @@ pub trait DecoderState: Send + Default {
 /// What the search needs to know of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSpec {
+    /// Number of source tokens.
+    pub source_vocabulary: usize,
     /// Number of target tokens, the width of the logits.
     pub vocabulary: usize,
     /// The token that decoding starts from.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use self::layers::{Buffers, DecoderLayer, EncoderLayer, Entry, Loader};
 pub use self::padded::{PaddedState, PaddedTransformer};
 use super::config::{Family, TransformerConfig};
+use super::shortlist::{Shortlist, Shortlisted, project_shortlisted};
 use super::{DecoderState, Logits, ModelSpec, Rows, Seq2Seq, Weights};
 use crate::Result;
 use crate::nn::{
@@ -37,6 +38,9 @@ pub struct Transformer {
     decoder_entry: Entry,
     decoder: Vec<DecoderLayer>,
     output: OutputProjection,
+    shortlist: Option<Shortlist>,
+    /// Whether both sides have one vocabulary.
+    shared: bool,
 }
 
 impl Transformer {
@@ -71,6 +75,15 @@ impl Transformer {
         self
     }
 
+    /// Confines translations to what a lexical shortlist allows each source sentence.
+    ///
+    /// # Errors
+    /// Why it doesn't fit the model, in words that continue its file's name.
+    pub fn with_shortlist(self, shortlist: Shortlist) -> std::result::Result<Self, String> {
+        shortlist.check(self.spec.source_vocabulary, self.spec.vocabulary)?;
+        Ok(Self { shortlist: Some(shortlist), ..self })
+    }
+
     /// Compares the sizes of the tokenizer's vocabularies with the embeddings.
     ///
     /// # Errors
@@ -95,6 +108,7 @@ impl Transformer {
         unknown: Option<u32>,
     ) -> Result<Self> {
         let spec = ModelSpec {
+            source_vocabulary: config.vocab_size,
             vocabulary: config.target_vocabulary(),
             start: config.decoder_start_token_id,
             forced_first: None,
@@ -127,7 +141,17 @@ impl Transformer {
             output: output_projection(config, weights, &target_embedding)?,
             source_embedding,
             target_embedding,
+            shortlist: None,
+            shared: config.share_encoder_decoder_embeddings,
         })
+    }
+
+    /// The part of the output layer that a source sentence may use, if there is a shortlist.
+    fn shortlist(&self, source: &[u32]) -> Result<Option<Arc<Shortlisted<OutputProjection>>>> {
+        let Some(shortlist) = &self.shortlist else { return Ok(None) };
+        let tokens = shortlist.candidates(source, self.spec.vocabulary, self.shared);
+        let projection = self.output.select(&tokens)?;
+        Ok(Some(Arc::new(Shortlisted { tokens: tokens.into(), projection })))
     }
 
     /// Takes a step; `looks` gets the weights of the last layer's cross-attention, where they are wanted.
@@ -139,8 +163,8 @@ impl Transformer {
         mut looks: Option<&mut Vec<Vec<f32>>>,
     ) -> Result<()> {
         state.check(tokens)?;
-        let logits = logits.start_full(tokens.len(), self.spec.vocabulary);
         if tokens.is_empty() {
+            logits.start_full(0, self.spec.vocabulary);
             return Ok(());
         }
         let mut x = BUFFERS.take();
@@ -169,7 +193,15 @@ impl Transformer {
         for cache in caches {
             cache.advance();
         }
-        self.output.run(&x.input, logits)?;
+        let shortlists: Option<Vec<_>> = state.rows.iter().map(|row| row.shortlist.clone()).collect();
+        match shortlists {
+            Some(shortlists) => {
+                let project =
+                    |part: &OutputProjection, rows: &[f32], output: &mut [f32]| Ok(part.run(rows, output)?);
+                project_shortlisted(&x.input, &shortlists, logits, project)?;
+            }
+            None => self.output.run(&x.input, logits.start_full(tokens.len(), self.spec.vocabulary))?,
+        }
         BUFFERS.set(x);
         Ok(())
     }
@@ -206,11 +238,14 @@ impl Seq2Seq for Transformer {
             layer.memory.run(&x.input, &mut x.block)?;
             Memory::push_layer(&mut memories, &x.block, self.features, &lengths);
         }
-        let rows = memories.into_iter().map(|memory| Row {
-            memory: Arc::new(memory),
-            cache: KvCache::new(self.decoder.len(), self.features),
-        });
-        Ok(rows.collect())
+        let row = |(memory, &source): (Memory, &&[u32])| {
+            Ok(Row {
+                memory: Arc::new(memory),
+                shortlist: self.shortlist(source)?,
+                cache: KvCache::new(self.decoder.len(), self.features),
+            })
+        };
+        memories.into_iter().zip(sources).map(row).collect()
     }
 
     fn step(&self, state: &mut Rows<Row>, tokens: &[u32], logits: &mut Logits) -> Result<()> {
@@ -233,6 +268,7 @@ impl Seq2Seq for Transformer {
 #[derive(Clone)]
 pub struct Row {
     memory: Arc<Memory>,
+    shortlist: Option<Arc<Shortlisted<OutputProjection>>>,
     cache: KvCache,
 }
 

@@ -159,7 +159,7 @@ impl Linear {
     }
 }
 
-/// The projection of decoder states onto the vocabulary.
+/// The projection of decoder states onto the vocabulary, or onto a part of it.
 pub struct OutputProjection(Linear);
 
 impl OutputProjection {
@@ -175,6 +175,28 @@ impl OutputProjection {
             Table::F32(table) => Linear::with_matrix(Matrix::F32(table.clone()), bias).map(Self),
             Table::Int8(table) => Linear::with_matrix(Matrix::Int8(table.clone()), bias).map(Self),
         }
+    }
+
+    /// The projection onto some tokens only.
+    ///
+    /// # Errors
+    /// When the weights are a tensor.
+    ///
+    /// # Panics
+    /// When there is no such token.
+    pub fn select(&self, tokens: &[u32]) -> Result<Self> {
+        let weight = match &self.0.weight {
+            Matrix::F32(weight) => Matrix::F32(Arc::new(weight.select(tokens))),
+            Matrix::Int8(weight) => Matrix::Int8(Arc::new(weight.select(tokens))),
+            Matrix::Tensor(_) => candle_core::bail!("a layer of tensors has no kernel"),
+        };
+        let bias = match &self.0.bias {
+            Some(Bias::Numbers(bias)) => {
+                Some(Bias::Numbers(tokens.iter().map(|&token| bias[token as usize]).collect()))
+            }
+            _ => None,
+        };
+        Ok(Self(Linear { weight, bias, fused: Activation::None, activation: None }))
     }
 
     /// Rows `[rows, features]` to the logits `[rows, vocabulary]`, both row-major.
@@ -232,4 +254,26 @@ fn with_rows<T>(matrix: &Tensor, build: impl FnOnce(&(dyn Fn(usize, &mut [f32]) 
 /// A tensor's elements as `f32`, row-major.
 pub(super) fn to_vec(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kernels::testing::numbers;
+    use super::*;
+
+    #[test]
+    fn a_projection_onto_some_tokens_is_that_onto_all_with_the_others_left_out() {
+        let weight = Tensor::from_vec(numbers(1, 70 * 9), (70, 9), &Device::Cpu).unwrap();
+        let bias = Tensor::from_vec(numbers(2, 70), 70, &Device::Cpu).unwrap();
+        let input = numbers(3, 5 * 9);
+        let tokens = [0, 3, 31, 32, 33, 69];
+        for precision in [Precision::F32, Precision::Int8] {
+            let whole = OutputProjection::new(&weight, Some(&bias), precision).unwrap();
+            let (mut all, mut some) = (vec![0.0; 5 * 70], vec![0.0; 5 * tokens.len()]);
+            whole.run(&input, &mut all).unwrap();
+            whole.select(&tokens).unwrap().run(&input, &mut some).unwrap();
+            let chosen = |row: &[f32]| tokens.map(|token| row[token as usize]);
+            assert_eq!(some, all.chunks_exact(70).flat_map(chosen).collect::<Vec<f32>>(), "{precision:?}");
+        }
+    }
 }

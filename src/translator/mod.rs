@@ -5,6 +5,7 @@ mod loaded;
 mod memory;
 mod models;
 mod sentence;
+mod shortlist;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -28,6 +29,7 @@ pub use loaded::{LoadOptions, PrecisionChoice};
 pub use memory::{Memory, MemoryOptions, MemoryStats};
 use models::Models;
 use sentence::{Request, SentenceTranslation, is_foreign, translate_sentence};
+pub use shortlist::ListLengths;
 
 /// Sentences of one article that are under way at once: enough to fill a batch, few enough that an article which
 /// nobody reads holds little.

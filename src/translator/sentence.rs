@@ -169,7 +169,11 @@ async fn translate_text(request: &Request, source: &str, text: &str, attempt: At
 }
 
 /// The source ids of the text and where they are of: in one piece if the model takes it, split at clause ends otherwise.
-async fn pieces(model: &Arc<LoadedModel>, text: &str, attempt: Attempt) -> Result<Vec<(Span, Vec<u32>)>> {
+pub(super) async fn pieces(
+    model: &Arc<LoadedModel>,
+    text: &str,
+    attempt: Attempt,
+) -> Result<Vec<(Span, Vec<u32>)>> {
     if text.len() < LONG {
         return Ok(split(model, text, attempt));
     }
@@ -221,7 +225,7 @@ fn alternative(model: &LoadedModel, hypothesis: &Hypothesis) -> Alternative {
     Alternative { text: model.tokenizer.decode(&hypothesis.ids), score: hypothesis.score }
 }
 
-fn normalized(source: &str, restore_half_spaces: bool) -> Normalized {
+pub(super) fn normalized(source: &str, restore_half_spaces: bool) -> Normalized {
     normalize::normalize(source, normalize::Options { restore_half_spaces })
 }
 

@@ -46,6 +46,7 @@ impl Steps {
 pub(crate) fn translator(max_rows: usize) -> (Translator, Steps) {
     let steps = Steps::default();
     let spec = ModelSpec {
+        source_vocabulary: VOCABULARY,
         vocabulary: VOCABULARY,
         start: START,
         forced_first: None,

@@ -6,7 +6,6 @@
 mod config;
 mod file;
 mod layers;
-mod shortlist;
 mod tables;
 
 use std::cell::Cell;
@@ -15,9 +14,9 @@ use std::sync::Arc;
 use config::StudentConfig;
 pub use file::ModelFile;
 use layers::{Buffers, DecoderLayer, EncoderLayer};
-pub use shortlist::Shortlist;
-use tables::{OutputLayer, Shortlisted, Table, Tables};
+use tables::{OutputLayer, Projection, Table, Tables};
 
+use super::shortlist::{Shortlist, Shortlisted, project_shortlisted};
 use super::{DecoderState, Logits, ModelSpec, Rows, Seq2Seq};
 use crate::Result;
 use crate::nn::{Memory, Precision, SinusoidalPositions, attention_weights, cross_attention, self_attention};
@@ -67,6 +66,7 @@ impl Student {
         let positions = SinusoidalPositions::student(MAX_TARGET, config.features);
         Ok(Self {
             spec: ModelSpec {
+                source_vocabulary: tables.source.tokens(),
                 vocabulary: tables.target.tokens(),
                 start: end,
                 forced_first: None,
@@ -157,7 +157,13 @@ impl Student {
         }
         let shortlists: Option<Vec<_>> = state.rows.iter().map(|row| row.shortlist.clone()).collect();
         match shortlists {
-            Some(shortlists) => self.output.shortlisted(&x.input, &shortlists, logits),
+            Some(shortlists) => {
+                let project = |projection: &Projection, rows: &[f32], output: &mut [f32]| {
+                    projection.project(rows, output);
+                    Ok(())
+                };
+                project_shortlisted(&x.input, &shortlists, logits, project)?;
+            }
             None => self.output.all(&x.input, logits),
         }
         BUFFERS.set(x);
@@ -226,7 +232,7 @@ impl Seq2Seq for Student {
 #[derive(Clone)]
 pub struct Row {
     memory: Arc<Memory>,
-    shortlist: Option<Arc<Shortlisted>>,
+    shortlist: Option<Arc<Shortlisted<Projection>>>,
     /// The recurrent units' cells, layer by layer.
     cells: Vec<f32>,
     /// Number of tokens so far.

@@ -8,6 +8,7 @@ use super::config::StudentConfig;
 use super::file::{Matrix, ModelFile};
 use super::layers::Loaded;
 use crate::model::Logits;
+use crate::model::shortlist::Shortlisted;
 use crate::nn::kernels::{Activation, PackedMatrix, matmul};
 use crate::nn::{IntgemmLinear, IntgemmMatrix};
 
@@ -44,13 +45,8 @@ pub(super) struct OutputLayer {
     whole: OnceLock<Projection>,
 }
 
-/// The projection onto the target tokens that a source sentence may use.
-pub(super) struct Shortlisted {
-    tokens: Arc<[u32]>,
-    projection: Projection,
-}
-
-enum Projection {
+/// The projection onto all target tokens, or onto those that a source sentence may use.
+pub(super) enum Projection {
     Float { weight: PackedMatrix, bias: Vec<f32> },
     Int8(IntgemmLinear),
 }
@@ -140,22 +136,8 @@ impl OutputLayer {
         whole.project(x, logits.start_full(x.len() / self.table.features, self.table.tokens));
     }
 
-    /// The logits of what each row's shortlist has, for rows `[rows, features]`.
-    pub(super) fn shortlisted(&self, x: &[f32], shortlists: &[Arc<Shortlisted>], logits: &mut Logits) {
-        let mut output =
-            logits.start_shortlisted(shortlists.iter().map(|list| list.tokens.clone()).collect());
-        let mut rows = x;
-        for same in shortlists.chunk_by(Arc::ptr_eq) {
-            let Shortlisted { tokens, projection } = &*same[0];
-            let (own, others) = rows.split_at(same.len() * self.table.features);
-            let (own_output, rest) = std::mem::take(&mut output).split_at_mut(same.len() * tokens.len());
-            projection.project(own, own_output);
-            (rows, output) = (others, rest);
-        }
-    }
-
     /// The layer for a sentence that may use these tokens, which ascend.
-    pub(super) fn shortlist(&self, tokens: Vec<u32>) -> Shortlisted {
+    pub(super) fn shortlist(&self, tokens: Vec<u32>) -> Shortlisted<Projection> {
         Shortlisted { projection: self.projection(&tokens), tokens: tokens.into() }
     }
 
@@ -178,7 +160,7 @@ impl OutputLayer {
 
 impl Projection {
     /// `[rows, features]` to `[rows, tokens]`, both row-major.
-    fn project(&self, rows: &[f32], output: &mut [f32]) {
+    pub(super) fn project(&self, rows: &[f32], output: &mut [f32]) {
         match self {
             Self::Float { weight, bias } => matmul(rows, weight, Some(bias), Activation::None, output),
             Self::Int8(layer) => layer.project(rows, output),

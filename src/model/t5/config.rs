@@ -50,6 +50,7 @@ impl T5Config {
 
     pub(super) fn spec(&self, unknown: Option<u32>) -> ModelSpec {
         ModelSpec {
+            source_vocabulary: self.vocab_size,
             vocabulary: self.vocab_size,
             start: self.start(),
             forced_first: None,

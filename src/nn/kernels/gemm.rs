@@ -60,6 +60,14 @@ impl PackedMatrix {
         Self { data, start, outputs, inputs, panel_width }
     }
 
+    /// The matrix of some of the outputs.
+    ///
+    /// # Panics
+    /// When there is no such output.
+    pub fn select(&self, outputs: &[u32]) -> Self {
+        Self::pack_rows(outputs.len(), self.inputs, |row, buffer| self.row(outputs[row] as usize, buffer))
+    }
+
     /// Number of output features.
     pub fn outputs(&self) -> usize {
         self.outputs

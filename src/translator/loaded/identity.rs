@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{LoadOptions, Parts};
 use crate::hub::BUILT_IN_FILES;
+use crate::model::digest_files;
 use crate::{Error, Result};
 
 /// Files of weights, by how their names begin and end. Those that a model uses have a digest already.
@@ -19,6 +20,9 @@ const WEIGHTS: ([&str; 2], [&str; 6]) =
 pub(super) fn identity(parts: &Parts, folder: Option<&Path>, options: &LoadOptions) -> Result<[u8; 32]> {
     let mut hash = Sha256::new();
     hash.update(format!("{} {} {:?} {:?}", parts.digest, parts.precision, options.precision, options.device));
+    if let Some(path) = &options.shortlist {
+        hash.update(digest_files(std::slice::from_ref(path))?);
+    }
     let Some(folder) = folder else {
         let files = BUILT_IN_FILES;
         for file in [files.config, files.source, files.vocabulary, files.card] {

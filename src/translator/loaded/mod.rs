@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::engine::Engine;
 use crate::hub::{BUILT_IN, Card, Family, ModelChoice};
-use crate::model::{ModelInfo, ModelState, PaddedTransformer, Transformer, digest_files};
+use crate::model::{ModelInfo, ModelState, PaddedTransformer, Shortlist, Transformer, digest_files};
 use crate::nn::Precision;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
@@ -52,6 +52,10 @@ impl LoadedModel {
                 let family = family_of(folder)?;
                 let card = card(folder)?;
                 memory::check(folder, family, options)?;
+                if options.shortlist.is_some() && !matches!(family, Family::Marian | Family::M2m100) {
+                    let problem = format!("isn't for the family {}", family.name());
+                    return Err(no_shortlist(&problem, "leave it out; a student has its own"));
+                }
                 let parts = match family {
                     Family::Marian => marian::open(folder, options)?,
                     Family::M2m100 => m2m100::open(folder, &card, options)?,
@@ -104,11 +108,29 @@ fn with_digest<T>(files: &[PathBuf], build: impl FnOnce() -> Result<T>) -> Resul
 fn start(model: Transformer, options: &LoadOptions) -> Result<Engine> {
     match options.precision {
         Precision::Tensors(_) => {
+            if options.shortlist.is_some() {
+                return Err(no_shortlist(
+                    "is for products in our own kernels",
+                    "use --precision int8 or f32",
+                ));
+            }
             let model = PaddedTransformer::new(model, options.precision, &options.device)?;
             Engine::start(model, &options.engine_on_device())
         }
-        Precision::F32 | Precision::Int8 => Engine::start(model, &options.engine),
+        Precision::F32 | Precision::Int8 => Engine::start(shortlisted(model, options)?, &options.engine),
     }
+}
+
+/// A transformer with the shortlist that the options name, if they do.
+fn shortlisted(model: Transformer, options: &LoadOptions) -> Result<Transformer> {
+    let Some(path) = &options.shortlist else { return Ok(model) };
+    let remedy = "make it with `tarjoman shortlist` and this model";
+    let shortlist = Shortlist::parse(&read(path, remedy)?).and_then(|list| model.with_shortlist(list));
+    shortlist.map_err(|problem| Error::model_file(path, problem, remedy))
+}
+
+fn no_shortlist(problem: &str, remedy: &str) -> Error {
+    Error::invalid("shortlist", problem, remedy)
 }
 
 /// What a folder can be that isn't one of a known family.

@@ -1,5 +1,7 @@
 //! How a model is loaded.
 
+use std::path::PathBuf;
+
 use candle_core::{DType, Device, utils::cuda_is_available};
 
 use crate::engine::EngineConfig;
@@ -18,6 +20,10 @@ pub struct LoadOptions {
     pub device: Device,
     /// What it computes in.
     pub precision: Precision,
+    /// The file of a lexical shortlist for it, such as [`Translator::learn_shortlist`] makes.
+    ///
+    /// [`Translator::learn_shortlist`]: crate::translator::Translator::learn_shortlist
+    pub shortlist: Option<PathBuf>,
 }
 
 /// What a model is to compute in.
@@ -38,7 +44,12 @@ pub enum PrecisionChoice {
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { engine: EngineConfig::default(), device: Device::Cpu, precision: Precision::Int8 }
+        Self {
+            engine: EngineConfig::default(),
+            device: Device::Cpu,
+            precision: Precision::Int8,
+            shortlist: None,
+        }
     }
 }
 
@@ -60,7 +71,7 @@ impl LoadOptions {
             (PrecisionChoice::F16, _) | (PrecisionChoice::Auto, false) => Precision::Tensors(DType::F16),
             (PrecisionChoice::Bf16, _) => Precision::Tensors(DType::BF16),
         };
-        Ok(Self { engine, device, precision })
+        Ok(Self { engine, device, precision, shortlist: None })
     }
 
     /// How the engine works of a model that computes on the device.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::{LoadOptions, Parts, read};
 use crate::engine::Engine;
-use crate::model::student::{ModelFile, Shortlist, Student};
-use crate::model::{Seq2Seq, digest_files, unpack};
+use crate::model::student::{ModelFile, Student};
+use crate::model::{Seq2Seq, Shortlist, digest_files, unpack};
 use crate::tokenizer::{StudentTokenizer, StudentVocabulary};
 use crate::{Error, Result};
 

@@ -109,6 +109,31 @@ impl QuantizedMatrix {
         matrix
     }
 
+    /// The matrix of some of the outputs.
+    ///
+    /// # Panics
+    /// When there is no such output.
+    pub fn select(&self, outputs: &[u32]) -> Self {
+        let (depth, panels) = (self.depth(), outputs.len().div_ceil(WIDTH));
+        let mut matrix = Self {
+            groups: vec![Group([[0; DEPTH]; WIDTH]); panels * depth],
+            scales: vec![0.0; panels * WIDTH],
+            surplus: vec![0; panels * WIDTH],
+            outputs: outputs.len(),
+            inputs: self.inputs,
+        };
+        for (to, &from) in outputs.iter().enumerate() {
+            let from = from as usize;
+            assert!(from < self.outputs, "row {from} of {}", self.outputs);
+            (matrix.scales[to], matrix.surplus[to]) = (self.scales[from], self.surplus[from]);
+            let groups = &self.groups[from / WIDTH * depth..][..depth];
+            for (to_group, group) in matrix.groups[to / WIDTH * depth..][..depth].iter_mut().zip(groups) {
+                to_group.0[to % WIDTH] = group.0[from % WIDTH];
+            }
+        }
+        matrix
+    }
+
     /// Number of output features.
     pub fn outputs(&self) -> usize {
         self.outputs

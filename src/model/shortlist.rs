@@ -6,6 +6,10 @@
 //! the number of tokens in all lists; then the offsets of the source tokens' lists, and the lists as `u32`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Logits;
+use crate::Result;
 
 const MAGIC: u64 = 0xF11A_48D5_0134_17F5;
 /// Numbers before the offsets.
@@ -16,6 +20,7 @@ const UNCHECKED: usize = 2;
 const MULTIPLE: usize = 8;
 
 /// The target tokens that each source token can become.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortlist {
     /// Number of tokens that every sentence may use: those with the lowest ids are the most frequent.
     frequent: usize,
@@ -24,12 +29,62 @@ pub struct Shortlist {
     lists: Vec<u32>,
 }
 
+/// The part of an output layer that a source sentence may use.
+pub(super) struct Shortlisted<P> {
+    /// Its tokens, ascending.
+    pub(super) tokens: Arc<[u32]>,
+    /// What computes their logits.
+    pub(super) projection: P,
+}
+
+/// Fills in the logits of rows `x` `[rows, features]` of hypotheses, each with its source's part of the output layer.
+/// `project` takes rows `[rows, features]` to `[rows, tokens]`.
+pub(super) fn project_shortlisted<P>(
+    x: &[f32],
+    shortlists: &[Arc<Shortlisted<P>>],
+    logits: &mut Logits,
+    project: impl Fn(&P, &[f32], &mut [f32]) -> Result<()>,
+) -> Result<()> {
+    let features = x.len() / shortlists.len().max(1);
+    let mut output = logits.start_shortlisted(shortlists.iter().map(|list| list.tokens.clone()).collect());
+    let mut rows = x;
+    for same in shortlists.chunk_by(Arc::ptr_eq) {
+        let Shortlisted { tokens, projection } = &*same[0];
+        let (own, others) = rows.split_at(same.len() * features);
+        let (own_output, rest) = std::mem::take(&mut output).split_at_mut(same.len() * tokens.len());
+        project(projection, own, own_output)?;
+        (rows, output) = (others, rest);
+    }
+    Ok(())
+}
+
 impl Shortlist {
+    /// A shortlist with a list for each source token.
+    pub fn new(lists: impl IntoIterator<Item = Vec<u32>>) -> Self {
+        let mut shortlist = Self { frequent: 0, offsets: vec![0], lists: Vec::new() };
+        for list in lists {
+            shortlist.lists.extend(list);
+            shortlist.offsets.push(shortlist.lists.len());
+        }
+        shortlist
+    }
+
+    /// The bytes of its file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let longest = self.offsets.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+        let mut words = vec![self.frequent, longest, self.offsets.len(), self.lists.len()];
+        words.extend(&self.offsets);
+        let mut body: Vec<u8> = words.iter().flat_map(|&word| (word as u64).to_le_bytes()).collect();
+        body.extend(self.lists.iter().flat_map(|token| token.to_le_bytes()));
+        let sum = checksum(body.as_chunks().0);
+        [&MAGIC.to_le_bytes()[..], &sum.to_le_bytes(), &body].concat()
+    }
+
     /// Reads a shortlist from the bytes of its file.
     ///
     /// # Errors
     /// What is wrong with the file, in words that continue its name.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let (words, _) = bytes.as_chunks();
         let word = |at: usize| words.get(at).copied().map_or(0, u64::from_le_bytes);
         if word(0) != MAGIC {
@@ -65,7 +120,10 @@ impl Shortlist {
     }
 
     /// Compares the shortlist with the sizes of the vocabularies.
-    pub(super) fn check(&self, source: usize, target: usize) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// How they differ, in words that continue the file's name.
+    pub(super) fn check(&self, source: usize, target: usize) -> std::result::Result<(), String> {
         if self.offsets.len() != source + 1 {
             return Err(format!(
                 "has lists for {} source tokens, but the model has {source}",
@@ -115,6 +173,13 @@ fn checksum(words: &[[u8; size_of::<u64>()]]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let list = Shortlist::new([vec![], vec![3, 9], vec![4], vec![]]);
+        assert_eq!(Shortlist::parse(&list.to_bytes()), Ok(list.clone()));
+        assert_eq!(list.candidates(&[1, 2], 9, false), [0, 1, 2, 3, 4, 5, 6, 9]);
+    }
 
     fn file(frequent: u64, offsets: &[u64], lists: &[u32]) -> Vec<u8> {
         let mut words = vec![frequent, 50, offsets.len() as u64, lists.len() as u64];
