@@ -25,6 +25,7 @@ parser.add_argument("--lines", type=int, default=0, help="only so many lines")
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--fixed", type=int, default=0, help="decode exactly so many tokens")
+parser.add_argument("--shortlist", help="a shortlist for tarjoman")
 parser.add_argument("--works", default="greedy,beam4,one", help="greedy, beam4, one (a sentence at a time)")
 parser.add_argument("--systems", default="int8,ct2", help="int8, f32 (both tarjoman), ct2, hf")
 parser.add_argument("--binary", default="target/release/tarjoman")
@@ -41,9 +42,11 @@ def ours(precision, work):
         text, stats = os.path.join(folder, "text"), os.path.join(folder, "stats.json")
         with open(text, "w", encoding="utf-8") as file:
             file.write("\n".join(LINES) + "\n")
-        command = [args.binary, "-q", "translate", text, "--lines", "--max-attempts", "1", "--model", args.model]
+        command = [args.binary, "-q", "translate", text, "--lines", "--max-attempts", "1", "--no-cache", "--model", args.model]
         command += ["--precision", precision, "--threads", str(args.threads), "--stats", stats]
         command += ["--beam", "4" if work == "beam4" else "1", "--at-once", "1" if work == "one" else "256"]
+        if args.shortlist:
+            command += ["--shortlist", args.shortlist]
         if args.fixed:
             command += ["--min-tokens", str(args.fixed), "--max-tokens", str(args.fixed + 1)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -20,7 +20,7 @@ fn main() {
 
 /// Rows, inputs and outputs of products in the built-in model and in Marian's base: in a step of one hypothesis and of a
 /// batch, up to the output layer.
-const SHAPES: [[usize; 3]; 8] = [
+const SHAPES: [[usize; 3]; 10] = [
     [1, 256, 768],
     [1, 512, 2048],
     [16, 256, 768],
@@ -28,7 +28,9 @@ const SHAPES: [[usize; 3]; 8] = [
     [64, 512, 512],
     [64, 512, 2048],
     [64, 2048, 512],
+    [64, 512, 8_000],
     [64, 512, 32_000],
+    [64, 512, 64_000],
 ];
 
 #[divan::bench]

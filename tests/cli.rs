@@ -215,6 +215,37 @@ fn a_spoilt_model_folder_is_refused_by_the_file_at_fault() {
 }
 
 #[test]
+fn a_shortlist_is_learnt_used_and_only_for_the_model_that_it_is_of() {
+    let folder = TempDir::new().unwrap();
+    let text = folder.path().join("text.fa");
+    std::fs::write(&text, "دولت بیانیه داد.\n\nمردم شنیدند.\nهوا خوب است؟\n").unwrap();
+    let (text, list) = (text.to_str().unwrap(), folder.path().join("shortlist.bin"));
+    let list = list.to_str().unwrap();
+    let learnt = tarjoman(&["shortlist", text, "-o", list], "");
+    assert!(learnt.status.success(), "{learnt:?}");
+    assert!(String::from_utf8_lossy(&learnt.stderr).contains("3 lines"), "{learnt:?}");
+    // What it was learnt from has all its words in it.
+    let translate = |more: &[&str]| {
+        let output = tarjoman(&[&["translate", "-q", "--lines", "--beam", "1", text], more].concat(), "");
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    assert_eq!(translate(&["--shortlist", list]), translate(&[]));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (model, reason) in [
+        ("tests/golden/tiny-marian", "source tokens, but the model has"),
+        ("tests/golden/tiny-t5", "isn't for the family t5"),
+    ] {
+        let model = root.join(model);
+        let refused =
+            tarjoman(&["translate", text, "--shortlist", list, "--model", model.to_str().unwrap()], "");
+        let problem = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && problem.contains(reason), "{problem}");
+    }
+    assert!(!tarjoman(&["shortlist", "-", "-o", list], "\n").status.success());
+}
+
+#[test]
 fn strict_tells_flagged_sentences_by_the_exit_code() {
     let foreign = "This is an English sentence, not a Persian one.\n";
     assert_eq!(tarjoman(&["translate", "-q"], foreign).status.code(), Some(0));

@@ -1,5 +1,6 @@
-//! Layers on candle tensors. Rows of all sentences lie one behind the other (`[tokens, features]`), so there is no
-//! padding anywhere, and a row's result never depends on its neighbours.
+//! Layers. Each runs in our own kernels over plain rows (`run`), where rows of all sentences lie one behind the other
+//! (`[tokens, features]`), so that there is no padding anywhere and a row's result never depends on its neighbours; or,
+//! loaded with [`Precision::Tensors`], in candle's operations on tensors (`forward`).
 
 mod alignment;
 mod attention;
