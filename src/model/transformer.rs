@@ -15,8 +15,8 @@ use super::shortlist::{Shortlist, Shortlisted, project_shortlisted};
 use super::{DecoderState, Logits, ModelSpec, Rows, Seq2Seq, Weights};
 use crate::Result;
 use crate::nn::{
-    Embedding, KvCache, Memory, OutputProjection, SinusoidalPositions, attention_weights, cached_attention,
-    cross_attention, self_attention,
+    Embedding, KvCache, Linear, Memory, OutputProjection, Precision, SinusoidalPositions, attention_weights,
+    cached_attention, cross_attention, self_attention,
 };
 
 thread_local! {
@@ -280,8 +280,11 @@ fn embeddings(
 ) -> Result<(Arc<Embedding>, Arc<Embedding>)> {
     let table = |names: &[&str], rows: usize| -> Result<_> {
         let name = names.iter().find(|name| weights.contains(name)).unwrap_or(&names[0]);
-        let table = weights.get(name, &[rows, config.d_model])?;
-        Ok(Arc::new(Embedding::new(&table, scale, weights.precision())?))
+        let shape = [rows, config.d_model];
+        Ok(Arc::new(match weights.precision() {
+            Precision::Tensors(kind) => Embedding::of_tensor(&weights.get(name, &shape)?, scale, kind)?,
+            precision => Embedding::of_rows(weights.matrix(name, shape)?, scale, precision)?,
+        }))
     };
     if config.share_encoder_decoder_embeddings {
         let shared = table(&["model.shared.weight", "model.encoder.embed_tokens.weight"], config.vocab_size)?;
@@ -306,6 +309,12 @@ fn output_projection(
     if config.tie_word_embeddings {
         return Ok(OutputProjection::tied(target_embedding, bias.as_ref())?);
     }
-    let weight = weights.get("lm_head.weight", &[vocabulary, config.d_model])?;
-    Ok(OutputProjection::new(&weight, bias.as_ref(), weights.precision())?)
+    let (name, shape) = ("lm_head.weight", [vocabulary, config.d_model]);
+    let layer = match weights.precision() {
+        precision @ Precision::Tensors(_) => {
+            Linear::new(&weights.get(name, &shape)?, bias.as_ref(), precision)?
+        }
+        precision => Linear::of_rows(&[weights.matrix(name, shape)?], bias.as_ref(), precision)?,
+    };
+    Ok(OutputProjection::new(layer))
 }

@@ -3,15 +3,17 @@
 mod pickle;
 mod state_dict;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor, safetensors::MmapedSafetensors};
+use candle_core::{DType, Device, Tensor};
+use memmap2::{Mmap, UncheckedAdvice};
+use safetensors::SafeTensors;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use self::state_dict::StateDict;
-use crate::nn::Precision;
+use crate::nn::{Precision, WeightRows};
 use crate::{Error, Result};
 
 const SAFETENSORS: &str = "model.safetensors";
@@ -21,7 +23,8 @@ const INDEX: &str = ".index.json";
 
 /// The named tensors of a model's weights files.
 pub struct Weights {
-    source: Source,
+    files: Vec<Bytes>,
+    tensors: HashMap<String, Stored>,
     /// The file that errors name: the only one, or the one that lists the parts.
     path: PathBuf,
     parts: Vec<PathBuf>,
@@ -29,10 +32,26 @@ pub struct Weights {
     precision: Precision,
 }
 
-enum Source {
-    Mapped(MmapedSafetensors),
-    Builtin(candle_core::safetensors::SliceSafetensors<'static>),
-    Pickled(Vec<StateDict>),
+/// A weights file.
+enum Bytes {
+    Mapped(Mmap),
+    BuiltIn(&'static [u8]),
+}
+
+/// Where a tensor's numbers lie.
+struct Stored {
+    /// Which of the files they are in.
+    file: usize,
+    dtype: DType,
+    shape: Vec<usize>,
+    column_major: bool,
+    bytes: Range<usize>,
+}
+
+/// A matrix as its file has it, which is read row by row. Once it is dropped, what was read of it takes no memory.
+pub struct Matrix<'a> {
+    file: &'a Bytes,
+    stored: &'a Stored,
 }
 
 impl Weights {
@@ -54,29 +73,46 @@ impl Weights {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let parts = if name.ends_with(INDEX) { parts(path)? } else { vec![path.to_owned()] };
         let whole = Path::new(name.trim_end_matches(INDEX));
-        let source = if whole.extension().is_some_and(|extension| extension == "bin") {
-            Source::Pickled(parts.iter().map(|part| StateDict::open(part)).collect::<Result<_>>()?)
-        } else {
-            // SAFETY: the maps are read-only. A file that another process changes while the model is being loaded can
-            // give wrong numbers, as it could for any reader, but the tensors are copied out before loading ends.
-            #[expect(unsafe_code, reason = "a weights file is mapped, so that loading copies it once")]
-            let mapped = unsafe { MmapedSafetensors::multi(&parts) };
-            Source::Mapped(mapped.map_err(|error| unreadable(path, &error))?)
-        };
-        Ok(Self { source, path: path.to_owned(), parts, device: device.clone(), precision: Precision::F32 })
+        let is_pickle = whole.extension().is_some_and(|extension| extension == "bin");
+        let mut weights = Self::empty(path, device);
+        for part in &parts {
+            let bytes = Bytes::map(part)?;
+            let tensors = if is_pickle {
+                state_dict::check_age(&bytes, part)?;
+                state_dict::tensors(&bytes)
+            } else {
+                safetensors(&bytes)
+            };
+            weights.add(bytes, tensors.map_err(|problem| broken(part, problem))?);
+        }
+        Ok(Self { parts, ..weights })
     }
 
     /// The weights inside the binary; `path` is what errors name.
     pub fn builtin(bytes: &'static [u8], path: &Path, device: &Device) -> Result<Self> {
-        let source = candle_core::safetensors::SliceSafetensors::new(bytes).map(Source::Builtin);
-        let source = source.map_err(|error| unreadable(path, &error))?;
-        Ok(Self {
-            source,
+        let mut weights = Self::empty(path, device);
+        weights.add(Bytes::BuiltIn(bytes), safetensors(bytes).map_err(|problem| broken(path, problem))?);
+        Ok(weights)
+    }
+
+    fn empty(path: &Path, device: &Device) -> Self {
+        Self {
+            files: Vec::new(),
+            tensors: HashMap::new(),
             path: path.to_owned(),
             parts: Vec::new(),
             device: device.clone(),
             precision: Precision::F32,
-        })
+        }
+    }
+
+    /// Adds a file and its tensors; of two with the same name, the first counts.
+    fn add(&mut self, bytes: Bytes, tensors: HashMap<String, Stored>) {
+        let file = self.files.len();
+        self.files.push(bytes);
+        for (name, stored) in tensors {
+            self.tensors.entry(name).or_insert(Stored { file, ..stored });
+        }
     }
 
     /// The same weights for a model that computes in `precision`.
@@ -96,49 +132,39 @@ impl Weights {
 
     /// Whether there is a tensor of that name.
     pub fn contains(&self, name: &str) -> bool {
-        self.shape(name).is_some()
+        self.tensors.contains_key(name)
     }
 
     /// A tensor in the type that the file has, checked against the shape that the configuration promises.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        let found =
-            self.shape(name).ok_or_else(|| self.mismatch(format!("has no usable tensor {name:?}")))?;
-        if found != shape {
+        Ok(self.find(name, shape)?.tensor(&self.device)?)
+    }
+
+    /// A matrix `[rows, columns]`, checked against the shape that the configuration promises.
+    pub fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Matrix<'_>> {
+        self.find(name, &shape)
+    }
+
+    fn find(&self, name: &str, shape: &[usize]) -> Result<Matrix<'_>> {
+        let stored =
+            self.tensors.get(name).ok_or_else(|| self.mismatch(format!("has no usable tensor {name:?}")))?;
+        if stored.shape != shape {
             return Err(self.mismatch(format!(
-                "the tensor {name:?} has the shape {found:?} where the configuration promises {shape:?}"
+                "the tensor {name:?} has the shape {:?} where the configuration promises {shape:?}",
+                stored.shape
             )));
         }
-        let tensor = match &self.source {
-            Source::Mapped(tensors) => tensors.load(name, &self.device)?,
-            Source::Builtin(tensors) => tensors.load(name, &self.device)?,
-            Source::Pickled(parts) => match parts.iter().find_map(|part| part.load(name, &self.device)) {
-                Some(tensor) => tensor?,
-                None => return Err(self.mismatch(format!("has no usable tensor {name:?}"))),
-            },
-        };
-        if !matches!(tensor.dtype(), DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
-            return Err(self.mismatch(format!("the tensor {name:?} holds {:?} numbers", tensor.dtype())));
+        if !matches!(stored.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
+            return Err(self.mismatch(format!("the tensor {name:?} holds {:?} numbers", stored.dtype)));
         }
-        Ok(tensor)
+        Ok(Matrix { file: &self.files[stored.file], stored })
     }
 
     /// Number of weights.
     pub fn elements(&self) -> u64 {
         let count =
             |shape: &[usize]| shape.iter().fold(1u64, |count, &size| count.saturating_mul(size as u64));
-        match &self.source {
-            Source::Mapped(tensors) => tensors.tensors().iter().map(|(_, view)| count(view.shape())).sum(),
-            Source::Builtin(tensors) => tensors.tensors().iter().map(|(_, view)| count(view.shape())).sum(),
-            Source::Pickled(parts) => parts.iter().flat_map(StateDict::shapes).map(count).sum(),
-        }
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        match &self.source {
-            Source::Mapped(tensors) => Some(tensors.get(name).ok()?.shape().to_vec()),
-            Source::Builtin(tensors) => Some(tensors.get(name).ok()?.shape().to_vec()),
-            Source::Pickled(parts) => Some(parts.iter().find_map(|part| part.shape(name))?.to_vec()),
-        }
+        self.tensors.values().map(|stored| count(&stored.shape)).sum()
     }
 
     /// The device that tensors are loaded to.
@@ -150,6 +176,122 @@ impl Weights {
         let remedy = "check that the weights and config.json belong to the same model, or fetch it again";
         Error::model_file(&self.path, problem, remedy)
     }
+}
+
+impl Bytes {
+    fn map(path: &Path) -> Result<Self> {
+        let unreadable = |error: std::io::Error| broken(path, format!("can't be read: {error}"));
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        // SAFETY: the map is read-only. A file that another process changes while the model is being loaded can give
+        // wrong numbers, as it could for any reader, but ranges are checked against the map's fixed length, and what is
+        // read is copied out before loading ends.
+        #[expect(unsafe_code, reason = "a weights file is mapped, so that loading copies it once")]
+        let map = unsafe { Mmap::map(&file) };
+        map.map(Self::Mapped).map_err(unreadable)
+    }
+
+    /// Gives the memory back that a range takes.
+    fn forget(&self, range: &Range<usize>) {
+        let Self::Mapped(map) = self else { return };
+        // SAFETY: the map is read-only and of a file: what is looked at again is read again.
+        #[expect(
+            unsafe_code,
+            reason = "a file of gigabytes mustn't stay in memory beside what is made of it"
+        )]
+        let forgotten =
+            unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
+        // It is no more than advice.
+        let _ = forgotten;
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::BuiltIn(bytes) => bytes,
+        }
+    }
+}
+
+impl Matrix<'_> {
+    fn tensor(&self, device: &Device) -> candle_core::Result<Tensor> {
+        let Stored { dtype, shape, column_major, .. } = self.stored;
+        if !column_major {
+            return Tensor::from_raw_buffer(self.bytes(), *dtype, shape, device);
+        }
+        let turned: Vec<usize> = shape.iter().rev().copied().collect();
+        Tensor::from_raw_buffer(self.bytes(), *dtype, &turned, device)?.t()?.contiguous()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.file[self.stored.bytes.clone()]
+    }
+
+    /// Writes the numbers of a row, which are of `SIZE` bytes.
+    fn write_as<const SIZE: usize>(
+        &self,
+        row: usize,
+        buffer: &mut [f32],
+        number: impl Fn([u8; SIZE]) -> f32,
+    ) {
+        let (numbers, _) = self.bytes().as_chunks::<SIZE>();
+        let (rows, columns) = self.shape();
+        if self.stored.column_major {
+            let column = numbers.iter().skip(row).step_by(rows);
+            buffer.iter_mut().zip(column).for_each(|(to, &from)| *to = number(from));
+        } else {
+            let own = &numbers[row * columns..(row + 1) * columns];
+            buffer.iter_mut().zip(own).for_each(|(to, &from)| *to = number(from));
+        }
+    }
+}
+
+impl WeightRows for Matrix<'_> {
+    fn shape(&self) -> (usize, usize) {
+        match self.stored.shape[..] {
+            [rows, columns] => (rows, columns),
+            _ => (0, 0),
+        }
+    }
+
+    fn write(&self, row: usize, buffer: &mut [f32]) {
+        match self.stored.dtype {
+            DType::F16 => self.write_as(row, buffer, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
+            DType::BF16 => self.write_as(row, buffer, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
+            #[expect(clippy::cast_possible_truncation)]
+            DType::F64 => self.write_as(row, buffer, |bytes| f64::from_le_bytes(bytes) as f32),
+            _ => self.write_as(row, buffer, f32::from_le_bytes),
+        }
+    }
+}
+
+impl Drop for Matrix<'_> {
+    fn drop(&mut self) {
+        self.file.forget(&self.stored.bytes);
+    }
+}
+
+/// The tensors of a safetensors file.
+///
+/// # Errors
+/// What is wrong with the file, in words that continue its name.
+fn safetensors(bytes: &[u8]) -> Result<HashMap<String, Stored>, String> {
+    let unreadable = |error| format!("isn't a readable safetensors file ({error})");
+    // It checks that the tensors lie within the file, and that they are as long as their shapes say.
+    SafeTensors::deserialize(bytes).map_err(unreadable)?;
+    let (head, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+    let start = size_of::<u64>() + head;
+    let stored = metadata.tensors().into_iter().filter_map(|(name, info)| {
+        let (from, to) = info.data_offsets;
+        // What isn't numbers of a known type is as good as missing.
+        let dtype = DType::try_from(info.dtype).ok()?;
+        let shape = info.shape.clone();
+        Some((name, Stored { file: 0, dtype, shape, column_major: false, bytes: start + from..start + to }))
+    });
+    Ok(stored.collect())
 }
 
 /// SHA-256 of some bytes, in hexadecimal.
@@ -195,6 +337,6 @@ fn parts(index: &Path) -> Result<Vec<PathBuf>> {
     names.iter().map(path).collect()
 }
 
-fn unreadable(path: &Path, error: &candle_core::Error) -> Error {
-    Error::model_file(path, format!("isn't a readable safetensors file ({error})"), "fetch the model again")
+fn broken(path: &Path, problem: String) -> Error {
+    Error::model_file(path, problem, "fetch the model again")
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::kernels::{PackedMatrix, QuantizedMatrix, add};
-use super::linear::{Precision, pack, quantize};
+use super::linear::{Precision, WeightRows, pack_rows, quantize_rows};
 
 /// A table of token embeddings.
 pub struct Embedding {
@@ -26,14 +26,23 @@ pub(super) enum Table {
 }
 
 impl Embedding {
-    /// A `table` `[vocabulary, features]`, whose rows are multiplied by `scale` when looked up.
-    pub fn new(table: &Tensor, scale: f64, precision: Precision) -> Result<Self> {
+    /// A `table` `[vocabulary, features]` for our own kernels, whose rows are multiplied by `scale` when looked up.
+    ///
+    /// # Errors
+    /// When it is to be a tensor.
+    pub fn of_rows<W: WeightRows>(table: W, scale: f64, precision: Precision) -> Result<Self> {
         let table = match precision {
-            Precision::F32 => Table::F32(Arc::new(pack(table)?)),
-            Precision::Tensors(kind) => Table::Tensor(table.to_dtype(kind)?),
-            Precision::Int8 => Table::Int8(Arc::new(quantize(table)?)),
+            Precision::F32 => Table::F32(Arc::new(pack_rows(&[table]))),
+            Precision::Int8 => Table::Int8(Arc::new(quantize_rows(&[table]))),
+            Precision::Tensors(_) => candle_core::bail!("tensors aren't packed"),
         };
         Ok(Self { table, scale, precision })
+    }
+
+    /// A `table` `[vocabulary, features]` for candle's operations, whose rows are multiplied by `scale` when looked up.
+    pub fn of_tensor(table: &Tensor, scale: f64, kind: DType) -> Result<Self> {
+        let table = Table::Tensor(table.to_dtype(kind)?);
+        Ok(Self { table, scale, precision: Precision::Tensors(kind) })
     }
 
     /// Number of tokens in the table.

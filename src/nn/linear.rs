@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, DType, Device, Module, Result, Tensor};
+use candle_core::{DType, Device, Module, Result, Tensor};
 
 use super::embedding::{Embedding, Table};
 use super::kernels::{Activation, PackedMatrix, QuantizedMatrix, QuantizedRows, matmul, matmul_int8};
@@ -27,6 +27,15 @@ impl Precision {
             Self::Tensors(kind) => kind.as_str(),
         }
     }
+}
+
+/// A weight matrix `[outputs, inputs]` that is read row by row, from wherever it is.
+pub trait WeightRows: Sync {
+    /// Rows and columns.
+    fn shape(&self) -> (usize, usize);
+
+    /// Writes a row into a buffer of as many numbers as there are columns.
+    fn write(&self, row: usize, buffer: &mut [f32]);
 }
 
 /// `y = activation(x · weightᵀ + bias)` over rows, with the weights packed once when loaded.
@@ -55,9 +64,27 @@ impl Linear {
     /// A layer with `weight` `[outputs, inputs]` and `bias` `[outputs]`.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Self> {
         let weight = match precision {
-            Precision::F32 => Matrix::F32(Arc::new(pack(weight)?)),
-            Precision::Int8 => Matrix::Int8(Arc::new(quantize(weight)?)),
+            Precision::F32 => Matrix::F32(Arc::new(pack_rows(&[TensorRows::new(weight)?]))),
+            Precision::Int8 => Matrix::Int8(Arc::new(quantize_rows(&[TensorRows::new(weight)?]))),
             Precision::Tensors(kind) => Matrix::Tensor(weight.to_dtype(kind)?.t()?.contiguous()?),
+        };
+        Self::with_matrix(weight, bias)
+    }
+
+    /// A layer for our own kernels, with the outputs of several matrices, which have the same inputs, side by side, and
+    /// a `bias` `[outputs]`.
+    ///
+    /// # Errors
+    /// When it is to compute in tensors.
+    pub fn of_rows<W: WeightRows>(
+        weights: &[W],
+        bias: Option<&Tensor>,
+        precision: Precision,
+    ) -> Result<Self> {
+        let weight = match precision {
+            Precision::F32 => Matrix::F32(Arc::new(pack_rows(weights))),
+            Precision::Int8 => Matrix::Int8(Arc::new(quantize_rows(weights))),
+            Precision::Tensors(_) => candle_core::bail!("tensors aren't packed"),
         };
         Self::with_matrix(weight, bias)
     }
@@ -71,13 +98,6 @@ impl Linear {
             (Some(bias), _) => Some(Bias::Numbers(to_vec(bias)?)),
         };
         Ok(Self { weight, bias, fused: Activation::None, activation: None })
-    }
-
-    /// Several layers over the same input as one: their outputs side by side.
-    pub fn fused(layers: &[(Tensor, Tensor)], precision: Precision) -> Result<Self> {
-        let weights: Vec<_> = layers.iter().map(|(weight, _)| weight).collect();
-        let biases: Vec<_> = layers.iter().map(|(_, bias)| bias).collect();
-        Self::new(&Tensor::cat(&weights, 0)?, Some(&Tensor::cat(&biases, 0)?), precision)
     }
 
     /// The same layer with an activation function behind it.
@@ -163,15 +183,15 @@ impl Linear {
 pub struct OutputProjection(Linear);
 
 impl OutputProjection {
-    /// A projection with `weight` `[vocabulary, features]` and `bias` `[vocabulary]`.
-    pub fn new(weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Self> {
-        Linear::new(weight, bias, precision).map(Self)
+    /// A projection by a layer of `[features]` to `[vocabulary]`.
+    pub fn new(layer: Linear) -> Self {
+        Self(layer)
     }
 
     /// A projection with the embedding's table as its weight, and `bias` `[vocabulary]`.
     pub fn tied(embedding: &Embedding, bias: Option<&Tensor>) -> Result<Self> {
         match embedding.table() {
-            Table::Tensor(table) => Self::new(table, bias, embedding.precision()),
+            Table::Tensor(table) => Linear::new(table, bias, embedding.precision()).map(Self),
             Table::F32(table) => Linear::with_matrix(Matrix::F32(table.clone()), bias).map(Self),
             Table::Int8(table) => Linear::with_matrix(Matrix::Int8(table.clone()), bias).map(Self),
         }
@@ -211,44 +231,53 @@ impl OutputProjection {
     }
 }
 
-/// A matrix `[outputs, inputs]` in panels.
-pub(super) fn pack(matrix: &Tensor) -> Result<PackedMatrix> {
-    let (outputs, inputs) = matrix.dims2()?;
-    with_rows(matrix, |row| PackedMatrix::pack_rows(outputs, inputs, row))
+/// Matrices `[outputs, inputs]`, one below the other, in panels.
+pub(super) fn pack_rows<W: WeightRows>(matrices: &[W]) -> PackedMatrix {
+    let (outputs, inputs) = stacked(matrices);
+    PackedMatrix::pack_rows(outputs, inputs, |row, buffer| write_row(matrices, row, buffer))
 }
 
-/// A matrix `[outputs, inputs]` in 8-bit integers.
-pub(super) fn quantize(matrix: &Tensor) -> Result<QuantizedMatrix> {
-    let (outputs, inputs) = matrix.dims2()?;
-    with_rows(matrix, |row| QuantizedMatrix::quantize(outputs, inputs, row))
+/// Matrices `[outputs, inputs]`, one below the other, in 8-bit integers.
+pub(super) fn quantize_rows<W: WeightRows>(matrices: &[W]) -> QuantizedMatrix {
+    let (outputs, inputs) = stacked(matrices);
+    QuantizedMatrix::quantize(outputs, inputs, |row, buffer| write_row(matrices, row, buffer))
 }
 
-/// What `build` makes of a matrix, given a function that writes one of its rows into a buffer.
-fn with_rows<T>(matrix: &Tensor, build: impl FnOnce(&(dyn Fn(usize, &mut [f32]) + Sync)) -> T) -> Result<T> {
-    let (_, inputs) = matrix.dims2()?;
-    let (storage, layout) = matrix.storage_and_layout();
-    let candle_core::Storage::Cpu(storage) = &*storage else {
-        candle_core::bail!("packed matrices are for the CPU")
-    };
-    let Some((start, end)) = layout.contiguous_offsets() else { candle_core::bail!("a matrix of strides") };
-    macro_rules! rows {
-        ($values:expr, $convert:expr) => {{
-            let values = &$values[start..end];
-            build(&|row, buffer| {
-                for (to, from) in buffer.iter_mut().zip(&values[row * inputs..(row + 1) * inputs]) {
-                    *to = $convert(*from);
-                }
-            })
-        }};
+fn stacked<W: WeightRows>(matrices: &[W]) -> (usize, usize) {
+    let rows = matrices.iter().map(|matrix| matrix.shape().0).sum();
+    (rows, matrices.first().map_or(0, |matrix| matrix.shape().1))
+}
+
+fn write_row<W: WeightRows>(matrices: &[W], mut row: usize, buffer: &mut [f32]) {
+    for matrix in matrices {
+        let (rows, _) = matrix.shape();
+        if row < rows {
+            return matrix.write(row, buffer);
+        }
+        row -= rows;
     }
-    #[expect(clippy::cast_possible_truncation)]
-    Ok(match storage {
-        CpuStorage::F32(values) => rows!(values, f32::from),
-        CpuStorage::F16(values) => rows!(values, f32::from),
-        CpuStorage::BF16(values) => rows!(values, f32::from),
-        CpuStorage::F64(values) => rows!(values, |x: f64| x as f32),
-        _ => candle_core::bail!("a matrix of {:?}", matrix.dtype()),
-    })
+}
+
+/// The rows of a tensor `[outputs, inputs]` of single precision.
+struct TensorRows {
+    values: Vec<f32>,
+    shape: (usize, usize),
+}
+
+impl TensorRows {
+    fn new(matrix: &Tensor) -> Result<Self> {
+        Ok(Self { values: to_vec(matrix)?, shape: matrix.dims2()? })
+    }
+}
+
+impl WeightRows for TensorRows {
+    fn shape(&self) -> (usize, usize) {
+        self.shape
+    }
+
+    fn write(&self, row: usize, buffer: &mut [f32]) {
+        buffer.copy_from_slice(&self.values[row * self.shape.1..][..self.shape.1]);
+    }
 }
 
 /// A tensor's elements as `f32`, row-major.
@@ -268,7 +297,7 @@ mod tests {
         let input = numbers(3, 5 * 9);
         let tokens = [0, 3, 31, 32, 33, 69];
         for precision in [Precision::F32, Precision::Int8] {
-            let whole = OutputProjection::new(&weight, Some(&bias), precision).unwrap();
+            let whole = OutputProjection::new(Linear::new(&weight, Some(&bias), precision).unwrap());
             let (mut all, mut some) = (vec![0.0; 5 * 70], vec![0.0; 5 * tokens.len()]);
             whole.run(&input, &mut all).unwrap();
             whole.select(&tokens).unwrap().run(&input, &mut some).unwrap();

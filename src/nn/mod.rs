@@ -17,6 +17,6 @@ pub use attention::{cached_attention, cross_attention, self_attention};
 pub use cache::{KvCache, Memory};
 pub use embedding::{Embedding, SinusoidalPositions};
 pub use intgemm::{IntgemmLinear, IntgemmMatrix};
-pub use linear::{Linear, OutputProjection, Precision};
+pub use linear::{Linear, OutputProjection, Precision, WeightRows};
 pub use norm::LayerNorm;
 pub use threads::on_this_thread;

@@ -10,7 +10,7 @@ use super::super::Weights;
 use super::super::config::{Family, TransformerConfig};
 use crate::Result;
 use crate::nn::kernels::add;
-use crate::nn::{LayerNorm, Linear};
+use crate::nn::{LayerNorm, Linear, Precision};
 
 /// What runs through the layers of our own kernels, `[rows, features]` each, and the memory that they work in. All of it
 /// is used again by the next pass.
@@ -246,20 +246,30 @@ impl<'a> Loader<'a> {
     }
 
     fn linear(&self, layer: usize, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
-        let (weight, bias) = self.tensors(&self.name(layer, name), outputs, inputs)?;
-        Ok(Linear::new(&weight, Some(&bias), self.weights.precision())?)
+        self.side_by_side(&[self.name(layer, name)], [outputs, inputs])
     }
 
     fn fused(&self, layer: usize, prefix: &str, names: &[&str]) -> Result<Linear> {
         let features = self.config.d_model;
-        let tensors = |name| self.tensors(&self.name(layer, &format!("{prefix}.{name}")), features, features);
-        let layers: Result<Vec<_>> = names.iter().map(tensors).collect();
-        Ok(Linear::fused(&layers?, self.weights.precision())?)
+        let names: Vec<_> = names.iter().map(|name| self.name(layer, &format!("{prefix}.{name}"))).collect();
+        self.side_by_side(&names, [features; 2])
     }
 
-    fn tensors(&self, name: &str, outputs: usize, inputs: usize) -> Result<(Tensor, Tensor)> {
-        let weight = self.weights.get(&format!("{name}.weight"), &[outputs, inputs])?;
-        Ok((weight, self.weights.get(&format!("{name}.bias"), &[outputs])?))
+    /// Layers over the same input, each of the shape `[outputs, inputs]`, as one: their outputs side by side.
+    fn side_by_side(&self, names: &[String], shape: [usize; 2]) -> Result<Linear> {
+        let biases = names.iter().map(|name| self.weights.get(&format!("{name}.bias"), &shape[..1]));
+        let bias = Tensor::cat(&biases.collect::<Result<Vec<_>>>()?, 0)?;
+        let names = names.iter().map(|name| format!("{name}.weight"));
+        Ok(match self.weights.precision() {
+            precision @ Precision::Tensors(_) => {
+                let weights: Result<Vec<_>> = names.map(|name| self.weights.get(&name, &shape)).collect();
+                Linear::new(&Tensor::cat(&weights?, 0)?, Some(&bias), precision)?
+            }
+            precision => {
+                let weights: Result<Vec<_>> = names.map(|name| self.weights.matrix(&name, shape)).collect();
+                Linear::of_rows(&weights?, Some(&bias), precision)?
+            }
+        })
     }
 
     fn name(&self, layer: usize, name: &str) -> String {

@@ -5,73 +5,29 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
-use memmap2::Mmap;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::Stored;
 use super::pickle::{self, Description};
 use crate::{Error, Result};
 
-/// The tensors of a file.
-pub(super) struct StateDict {
-    map: Mmap,
-    tensors: HashMap<String, Stored>,
-}
-
-/// Where a tensor's numbers lie.
-struct Stored {
-    dtype: DType,
-    shape: Vec<usize>,
-    column_major: bool,
-    bytes: Range<usize>,
-}
-
-impl StateDict {
-    /// Maps a file into memory and reads its list of tensors.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let io = |error: std::io::Error| {
-            Error::model_file(path, format!("can't be read: {error}"), "fetch the model again")
-        };
-        let file = std::fs::File::open(path).map_err(io)?;
-        // SAFETY: the map is read-only. A file that another process changes while the model is being loaded can give
-        // wrong numbers, as it could for any reader, but ranges are checked against the map's fixed length, and the
-        // tensors are copied out before loading ends.
-        #[expect(unsafe_code, reason = "a weights file is mapped, so that loading copies it once")]
-        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        // The protocol of a bare pickle, as PyTorch wrote before version 1.6.
-        if map.starts_with(&[0x80]) {
-            let problem = "was written by a PyTorch older than 1.6, in a format that can't be read";
-            let remedy = "fetch a revision of the model that has model.safetensors, or save it again with a newer \
-                          PyTorch";
-            return Err(Error::model_file(path, problem, remedy));
-        }
-        let tensors =
-            tensors(&map).map_err(|problem| Error::model_file(path, problem, "fetch the model again"))?;
-        Ok(Self { map, tensors })
+/// Refuses a bare pickle, as PyTorch wrote before version 1.6.
+pub(super) fn check_age(bytes: &[u8], path: &Path) -> Result<()> {
+    // How its protocol begins.
+    if !bytes.starts_with(&[0x80]) {
+        return Ok(());
     }
-
-    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
-        Some(&self.tensors.get(name)?.shape)
-    }
-
-    pub(super) fn shapes(&self) -> impl Iterator<Item = &[usize]> {
-        self.tensors.values().map(|stored| stored.shape.as_slice())
-    }
-
-    pub(super) fn load(&self, name: &str, device: &Device) -> Option<candle_core::Result<Tensor>> {
-        let Stored { dtype, shape, column_major, bytes } = self.tensors.get(name)?;
-        let bytes = &self.map[bytes.clone()];
-        if !column_major {
-            return Some(Tensor::from_raw_buffer(bytes, *dtype, shape, device));
-        }
-        let turned: Vec<usize> = shape.iter().rev().copied().collect();
-        let tensor = Tensor::from_raw_buffer(bytes, *dtype, &turned, device);
-        Some(tensor.and_then(|tensor| tensor.t()?.contiguous()))
-    }
+    let problem = "was written by a PyTorch older than 1.6, in a format that can't be read";
+    let remedy =
+        "fetch a revision of the model that has model.safetensors, or save it again with a newer PyTorch";
+    Err(Error::model_file(path, problem, remedy))
 }
 
 /// The tensors of an archive, each within its bounds.
-fn tensors(archive: &[u8]) -> Result<HashMap<String, Stored>, String> {
+///
+/// # Errors
+/// What is wrong with the archive, in words that continue its name.
+pub(super) fn tensors(archive: &[u8]) -> Result<HashMap<String, Stored>, String> {
     let unreadable = |error| format!("isn't a readable zip archive of weights ({error})");
     let mut zip = ZipArchive::new(Cursor::new(archive)).map_err(unreadable)?;
     let mut files = HashMap::new();
@@ -117,7 +73,7 @@ fn locate(tensor: &Description, storage: &Range<usize>) -> Option<Stored> {
     let elements = tensor.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
     let start = storage.start.checked_add(tensor.offset.checked_mul(dtype.size_in_bytes())?)?;
     let end = start.checked_add(elements.checked_mul(dtype.size_in_bytes())?)?;
-    let stored = Stored { dtype, shape: tensor.shape.clone(), column_major, bytes: start..end };
+    let stored = Stored { file: 0, dtype, shape: tensor.shape.clone(), column_major, bytes: start..end };
     (end <= storage.end).then_some(stored)
 }
 
