@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device};
 use proptest::prelude::*;
 use tarjoman::model::Weights;
+use tarjoman::nn::WeightRows;
 
 /// Every tensor of `tensors.bin` with its shape.
 const TENSORS: [(&str, &[usize]); 10] = [
@@ -36,6 +37,24 @@ fn a_pickle_holds_what_safetensors_holds() {
     }
     assert_eq!(pickle.get("half", &[2, 3]).unwrap().dtype(), DType::F16);
     assert_eq!(pickle.get("bfloat", &[2, 3]).unwrap().dtype(), DType::BF16);
+}
+
+#[test]
+fn the_rows_of_a_matrix_are_those_of_its_tensor() {
+    for file in ["tensors.bin", "tensors.safetensors"] {
+        let weights = open(file).unwrap();
+        for (name, shape) in TENSORS {
+            let &[rows, columns] = shape else { continue };
+            let matrix = weights.matrix(name, [rows, columns]).unwrap();
+            assert_eq!(matrix.shape(), (rows, columns));
+            let mut numbers = vec![f32::NAN; rows * columns];
+            let by_row = numbers.chunks_exact_mut(columns).enumerate();
+            by_row.for_each(|(row, buffer)| matrix.write(row, buffer));
+            drop(matrix);
+            let tensor = weights.get(name, shape).unwrap().to_dtype(DType::F32).unwrap();
+            assert_eq!(numbers, tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap(), "{file}: {name}");
+        }
+    }
 }
 
 #[test]

@@ -18,7 +18,6 @@ mod input;
 mod keys;
 mod lines;
 mod models;
-mod others;
 mod output;
 mod progress;
 mod serve;

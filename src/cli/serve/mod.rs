@@ -1,5 +1,8 @@
 //! `serve`.
 
+mod args;
+mod others;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener as BoundListener};
 use std::time::Duration;
@@ -11,9 +14,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
-use super::args::{HubArgs, ModelArgs, ServeArgs};
+pub(super) use args::ServeArgs;
+
+use super::args::{HubArgs, ModelArgs};
 use super::failure::{Failure, Outcome, print, tell};
-use super::others;
 use crate::config::{self, Config, Limits, LogFormat, Model};
 use crate::hub::ModelChoice;
 use crate::server::{Server, Settings};
