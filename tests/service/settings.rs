@@ -50,7 +50,7 @@ fn what_is_printed_can_be_read_again() {
 
 #[test]
 fn settings_that_cannot_be_used_end_with_their_name_and_the_exit_code_of_wrong_usage() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 11] = [
         (&["--listen", "0.0.0.0:0"], "--insecure"),
         (&["--listen", "[::]:0"], "--insecure"),
         (&["--set", "limits.conections=1"], "limits.connections"),
@@ -60,6 +60,8 @@ fn settings_that_cannot_be_used_end_with_their_name_and_the_exit_code_of_wrong_u
         (&["--precision", "f33"], "model.precision"),
         (&["--set", "auth.keys_file=/no/such/file"], "/no/such/file"),
         (&["--config", "/no/such/file"], "/no/such/file"),
+        (&["--otlp-endpoint", "localhost:4317"], "traces.endpoint (from --otlp-endpoint)"),
+        (&["--set", "traces.one_in=0"], "traces.one_in"),
     ];
     for (arguments, words) in cases {
         let output = tarjoman(&["serve"]).args(arguments).output().unwrap();
