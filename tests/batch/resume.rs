@@ -44,6 +44,10 @@ fn half_written(workplace: &Workplace, output: &str) -> Vec<String> {
         Some("parquet") => bytes.ends_with(b"PAR1"),
         _ => true,
     };
+    if !workplace.path(output).exists() {
+        // The run was killed before it wrote anything.
+        return Vec::new();
+    }
     let outputs = workplace.outputs(output);
     outputs.iter().filter(|(name, bytes)| !ends(name, bytes)).map(|(name, _)| name.clone()).collect()
 }
