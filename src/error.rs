@@ -115,6 +115,16 @@ pub enum Error {
         /// What went wrong.
         problem: String,
     },
+    /// A work queue or object store can't be used.
+    #[error("{place}: {problem}; {remedy}")]
+    Queue {
+        /// Its address.
+        place: String,
+        /// What went wrong.
+        problem: String,
+        /// What the user can do about it.
+        remedy: &'static str,
+    },
     /// The server can't go on.
     #[error("the server can't go on: {0}")]
     Serve(String),

@@ -4,7 +4,8 @@ use crate::engine::Priority;
 use crate::{Error, Result};
 
 /// How to translate an article. [`TranslateOptions::default`] is what a caller gets who asks for nothing.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own in the interface")]
 pub struct TranslateOptions {
     /// The model's name; `None` is the default model.

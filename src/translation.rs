@@ -144,7 +144,7 @@ pub struct Alternative {
 }
 
 /// What was translated, and what was found on the way.
-#[derive(Debug, Clone, PartialEq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct ArticleSummary {
     /// Number of paragraphs.
     pub paragraphs: usize,
@@ -161,7 +161,7 @@ pub struct ArticleSummary {
     /// Target tokens of the returned translations, end marks included.
     pub target_tokens: usize,
     /// Time from the call to the last paragraph.
-    #[serde(rename = "elapsed_seconds", serialize_with = "as_seconds")]
+    #[serde(rename = "elapsed_seconds", serialize_with = "as_seconds", deserialize_with = "from_seconds")]
     pub elapsed: Duration,
     /// What stands behind the last paragraph in the source.
     pub trailing_separator: String,
@@ -181,12 +181,16 @@ impl ArticleSummary {
 }
 
 /// How many sentences have a flag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlagCount {
     /// The flag.
     pub flag: Flag,
     /// The number of sentences.
     pub sentences: usize,
+}
+
+fn from_seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 fn as_seconds<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

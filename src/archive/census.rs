@@ -5,8 +5,9 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::attempt::{Backend, whole};
 use super::format::{Context, Found, Input, Outcome, Output, ReadOptions, Stop, Visitor, rewrite};
-use super::job::{Backend, BatchConfig, whole};
+use super::job::BatchConfig;
 use super::journal::Journal;
 use super::plan::{Inputs, Unusable};
 use super::record::Segment;

@@ -15,11 +15,14 @@
 //! - `journal/`: what is done and what isn't, in SQLite
 //! - `export/`: outputs beside the translated files
 //! - `scan`, `assemble`: the two ways over a file
-//! - `job`: reading, translating and writing at once
+//! - `attempt`: the translation of one article
+//! - `job/`: reading, translating and writing at once
+//! - `queue/`: the same by many machines
 //! - `census`: a dry run
 //! - `names`: names spelled in different ways, for the report
 
 mod assemble;
+mod attempt;
 mod census;
 mod encoding;
 mod export;
@@ -29,17 +32,20 @@ mod journal;
 mod names;
 mod plan;
 mod progress;
+mod queue;
 mod record;
 mod scan;
 
+pub use attempt::Backend;
 pub use census::Census;
 pub use export::Export;
 pub use format::{HtmlMode, ReadOptions, copy_unchanged};
-pub use job::{Backend, Batch, BatchConfig, Change, Ending, Stopped};
+pub use job::{Batch, BatchConfig, Change, Ending, Stopped};
 pub use journal::{Journal, Report, Totals};
 pub use names::NameVariants;
 pub use plan::Inputs;
 pub use progress::{Progress, Snapshot};
+pub use queue::{Handled, Queue, QueueAccess, Store, Worker, WorkerConfig};
 
 /// Names of what a run puts in its output folder.
 mod layout {
@@ -59,6 +65,11 @@ mod layout {
     /// Files that are being written. Emptied at the start of a run.
     pub(super) fn scratch(output: &Path) -> PathBuf {
         output.join(".scratch")
+    }
+
+    /// What was submitted to a queue.
+    pub(super) fn submitted(output: &Path) -> PathBuf {
+        output.join("submitted.json")
     }
 
     pub(super) fn errors(output: &Path) -> PathBuf {

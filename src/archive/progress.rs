@@ -11,6 +11,7 @@ pub struct Progress {
     articles: AtomicU64,
     known: AtomicU64,
     translated: AtomicU64,
+    submitted: AtomicU64,
     sentences: AtomicU64,
     flagged: AtomicU64,
     errors: AtomicU64,
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub known: u64,
     /// Texts translated by this run.
     pub translated: u64,
+    /// Texts put into a queue by this run.
+    pub submitted: u64,
     /// Their sentences.
     pub sentences: u64,
     /// Of those, the flagged ones.
@@ -60,4 +63,4 @@ macro_rules! counters {
     };
 }
 
-counters!(bytes_total, bytes_read, files, articles, known, translated, sentences, flagged, errors);
+counters!(bytes_total, bytes_read, files, articles, known, translated, submitted, sentences, flagged, errors);

@@ -9,6 +9,10 @@ use crate::translation::TranslatedParagraph;
 /// SHA-256 of an article's text, by which the journal knows it.
 pub(super) type Hash = [u8; 32];
 
+pub(super) fn hash_of(text: &str) -> Hash {
+    Sha256::digest(text).into()
+}
+
 /// An article's text: one or more segments, such as a document's headings and paragraphs or a record's fields. They
 /// stand on lines of their own, so that no sentence goes from one to the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +48,7 @@ impl Text {
     }
 
     pub(super) fn hash(&self) -> Hash {
-        Sha256::digest(&self.whole).into()
+        hash_of(&self.whole)
     }
 
     /// The translation of each segment. White space around and between paragraphs stays the source's.

@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use super::batch::BatchArgs;
 use super::failure::Failure;
 use super::serve::ServeArgs;
+use super::worker::WorkerArgs;
 use crate::client::Access;
 use crate::engine::{EngineConfig, Priority};
 use crate::hub::{Chosen, HubSettings, Store};
@@ -79,7 +80,12 @@ pub(super) enum Command {
     /// A run can be cut short at any moment; to run the same command again goes on from there. DIR gets the translated
     /// files in `translated`, what --export asks for beside it, `errors.jsonl` with what failed and why, and
     /// `journal.sqlite`, which knows every article.
-    Batch(BatchArgs),
+    Batch(Box<BatchArgs>),
+    /// Translate what `batch submit` put into a queue, beside any number of other workers.
+    ///
+    /// A worker takes only articles that were submitted with its own model. It can be killed at any moment: its
+    /// articles go to others.
+    Worker(WorkerArgs),
     /// Serve translations over gRPC.
     Serve(ServeArgs),
     /// Split a text into sentences, one JSON object a line.

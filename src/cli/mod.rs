@@ -1,7 +1,8 @@
 //! The command line: its arguments, one file for each command, and what they share.
 //!
 //! - `args`: the arguments, as clap reads them
-//! - `translate`, `lines`, `batch`, `serve`, `split`, `evaluate`, `models`, `keys`, `shortlist`, `completions`: the commands
+//! - `translate`, `lines`, `batch`, `worker`, `serve`, `split`, `evaluate`, `models`, `keys`, `shortlist`,
+//!   `completions`: the commands
 //! - `downloads`: what is told of a download
 //! - `input`, `output`, `format`: what is read and what is written
 //! - `progress`, `stats`: what is told of a translation
@@ -25,6 +26,7 @@ mod shortlist;
 mod split;
 mod stats;
 mod translate;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -62,7 +64,8 @@ fn dispatch(command: Command, verbosity: Verbosity, hub: &HubArgs) -> Result<Out
     }
     match command {
         Command::Translate(args) => runtime()?.block_on(translate::run(args, hub, quiet)),
-        Command::Batch(args) => batch::run(args, hub, quiet),
+        Command::Batch(args) => batch::run(*args, hub, quiet),
+        Command::Worker(args) => runtime()?.block_on(worker::run(args, hub, quiet)),
         Command::Serve(args) => serve::run(args, hub, filter, quiet),
         Command::Evaluate(args) => runtime()?.block_on(evaluate::run(args, hub, quiet)),
         Command::Split(args) => split::run(&args),

@@ -1,12 +1,15 @@
 //! An input folder, runs over it, and what they left.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// A model whose translations are nonsense.
+pub(crate) const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tiny-marian");
 
 /// A folder with an `in` to translate and an `out` to translate to.
 pub(crate) struct Workplace {
@@ -33,9 +36,13 @@ impl Workplace {
 
     /// A run over `in` with more arguments.
     pub(crate) fn command(&self, output: &str, arguments: &[&str]) -> Command {
+        self.command_of(&["batch"], output, arguments)
+    }
+
+    /// The same for another command over `in`.
+    pub(crate) fn command_of(&self, names: &[&str], output: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tarjoman"));
-        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny-marian");
-        command.args(["batch", "in", "-o", output, "--model"]).arg(model).args(arguments);
+        command.args(names).args(["in", "-o", output, "--model", MODEL]).args(arguments);
         // No more is asked of the model than needed: one greedy attempt at a few tokens.
         if !arguments.contains(&"--beam") {
             command.args(["--beam", "1"]);

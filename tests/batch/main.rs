@@ -4,5 +4,6 @@
 mod archive;
 mod common;
 mod exports;
+mod queue;
 mod refusals;
 mod resume;

@@ -9,7 +9,7 @@ mod xml;
 
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::assemble::Target;
 use super::journal::Provenance;
@@ -18,7 +18,7 @@ use crate::Result;
 use crate::translation::TranslatedSentence;
 
 /// An output beside the translated files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Export {
     /// Each article as a line of JSON, with its aligned sentences and what is known of them.

@@ -26,7 +26,7 @@ use std::io::{self, BufReader, Cursor, Read, Seek, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tempfile::SpooledTempFile;
 
 use super::record::{Segment, Text};
@@ -36,7 +36,7 @@ pub use echo::copy_unchanged;
 use guard::Budget;
 
 /// How documents are read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadOptions {
     /// Where the text is in a record of JSONL or a table: a column's name, or a path such as `article.body` or
     /// `parts.*.text`.
@@ -64,7 +64,7 @@ impl Default for ReadOptions {
 }
 
 /// What is translated of an HTML page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HtmlMode {
     /// The main article alone, as a page of its own.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, params};
+use serde::{Deserialize, Serialize};
 
 use super::layout;
 use super::plan::Source;
@@ -30,7 +31,7 @@ pub struct Journal {
 }
 
 /// What a translation depends on besides the text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Config {
     /// The model's name.
     pub(super) model: String,
@@ -86,7 +87,7 @@ pub(super) struct Fingerprint<'a> {
 }
 
 /// What became of an article.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub(super) hash: Hash,
     pub(super) attempts: usize,
@@ -94,14 +95,14 @@ pub(super) struct Outcome {
 }
 
 /// An article that is translated.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Done {
     pub(super) translation: Translation,
     pub(super) summary: ArticleSummary,
 }
 
 /// What a text was translated with.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Provenance {
     pub(super) model: String,
     pub(super) digest: String,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::archive::{BatchConfig, Export, HtmlMode, ReadOptions};
+use crate::archive::{BatchConfig, Export, HtmlMode, Queue, QueueAccess, ReadOptions, Store};
 use crate::cli::args::{AccessArgs, ModelArgs, OptionArgs};
 use crate::cli::failure::Failure;
 use crate::engine::Priority;
@@ -21,6 +21,22 @@ pub(in crate::cli) struct BatchArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BatchCommand {
+    /// Put the articles into a queue, for workers on any machine.
+    ///
+    /// `tarjoman worker` translates them, `tarjoman batch collect DIR` writes the output.
+    Submit {
+        #[command(flatten)]
+        run: Box<RunArgs>,
+        #[command(flatten)]
+        queue: QueueArgs,
+    },
+    /// Wait for what workers translate of what was submitted, and write the output.
+    Collect {
+        /// The folder that `batch submit` wrote to.
+        dir: PathBuf,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
     /// Tell how far a run is, also while it is running.
     Status {
         /// The folder that it writes to.
@@ -40,6 +56,63 @@ pub(super) enum BatchCommand {
         #[arg(long, value_name = "N", default_value_t = 10)]
         longest: usize,
     },
+}
+
+/// Where articles wait for workers.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct QueueArgs {
+    /// The NATS server with the queue, e.g. `nats://127.0.0.1:4222` or `tls://queue.example:4222`. It must have JetStream.
+    #[arg(long, value_name = "URL", env = "TARJOMAN_QUEUE")]
+    queue: String,
+    /// The name to log in to the queue with; without it, the password is a token.
+    #[arg(long, value_name = "NAME", env = "TARJOMAN_QUEUE_USER")]
+    queue_user: Option<String>,
+    /// A file with the queue's password; without it, `TARJOMAN_QUEUE_PASSWORD` has it, if one is needed.
+    #[arg(long, value_name = "FILE")]
+    queue_password_file: Option<PathBuf>,
+    /// The PEM file of the authority of the queue's certificate; without it, the system's authorities count.
+    #[arg(long, value_name = "FILE", env = "TARJOMAN_QUEUE_CA")]
+    queue_ca: Option<PathBuf>,
+    /// The PEM file of this client's certificate, for a queue that wants one.
+    #[arg(long, value_name = "FILE", env = "TARJOMAN_QUEUE_CERTIFICATE", requires = "queue_key")]
+    queue_certificate: Option<PathBuf>,
+    /// The PEM file of the certificate's private key.
+    #[arg(long, value_name = "FILE", env = "TARJOMAN_QUEUE_KEY", requires = "queue_certificate")]
+    queue_key: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Where texts and their translations are put.
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
+    /// A folder that all machines see, or a bucket as `s3://BUCKET/PREFIX`, with region, keys and endpoint in the
+    /// environment (`AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT`).
+    #[arg(long, value_name = "PLACE", env = "TARJOMAN_QUEUE_STORE")]
+    queue_store: String,
+}
+
+impl QueueArgs {
+    pub(in crate::cli) async fn open(&self) -> Result<(Queue, Store), Failure> {
+        let password = match &self.queue_password_file {
+            Some(path) => Some(std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?),
+            None => std::env::var("TARJOMAN_QUEUE_PASSWORD").ok(),
+        };
+        let access = QueueAccess {
+            url: self.queue.clone(),
+            user: self.queue_user.clone(),
+            password: password.map(|password| password.trim().to_owned()),
+            ca: self.queue_ca.clone(),
+            identity: self.queue_certificate.clone().zip(self.queue_key.clone()),
+        };
+        Ok((Queue::connect(access).await?, self.store.open()?))
+    }
+}
+
+impl StoreArgs {
+    pub(super) fn open(&self) -> crate::Result<Store> {
+        Store::open(&self.queue_store)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod remote;
 mod report;
 
 use std::io::{BufRead, IsTerminal};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,43 +16,91 @@ use super::args::HubArgs;
 use super::failure::{Failure, Outcome, print, tell};
 use crate::archive::{Backend, Batch, BatchConfig, Census, Change, Ending, Stopped};
 use crate::translator::Translator;
-pub(super) use args::BatchArgs;
-use args::{BatchCommand, OnChange, RunArgs};
+pub(super) use args::{BatchArgs, QueueArgs};
+use args::{BatchCommand, OnChange, RunArgs, StoreArgs};
 use progress::Watch;
 use remote::Remote;
 
 /// Translates an archive, or tells of a run.
 pub(super) fn run(args: BatchArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
     match args.command {
-        None => return super::runtime()?.block_on(translate(args.run, hub, quiet)),
-        Some(BatchCommand::Status { dir, json }) => print(report::status(&dir, json)?.as_bytes())?,
+        None => super::runtime()?.block_on(translate(&args.run, hub, quiet)),
+        Some(BatchCommand::Submit { run, queue }) => {
+            super::runtime()?.block_on(submit(&run, &queue, hub, quiet))
+        }
+        Some(BatchCommand::Collect { dir, store }) => {
+            super::runtime()?.block_on(collect(&dir, &store, quiet))
+        }
+        Some(BatchCommand::Status { dir, json }) => {
+            print(report::status(&dir, json)?.as_bytes())?;
+            Ok(Outcome::Done)
+        }
         Some(BatchCommand::Report { dir, json, longest }) => {
             print(report::report(&dir, json, longest)?.as_bytes())?;
+            Ok(Outcome::Done)
         }
     }
-    Ok(Outcome::Done)
 }
 
-async fn translate(args: RunArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
-    let mut config = args.config()?;
-    config.options.validate()?;
-    let mut notice = String::new();
-    let backend: Arc<dyn Backend> = match &args.server {
-        None => {
-            let chosen = args.model.choose(hub)?;
-            notice = chosen.notice.unwrap_or_default();
-            Arc::new(Translator::open(&chosen.model, &args.model.load_options()?)?)
-        }
-        Some(url) => {
-            config.options.model.clone_from(&args.model.model);
-            Arc::new(Remote::connect(url, &args.access.read()?, args.model.model.as_deref()).await?)
-        }
-    };
+async fn translate(args: &RunArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
+    let Asked { config, backend, notes } = Asked::new(args, hub).await?;
     if args.dry_run {
         return dry_run(&*backend, config).await;
     }
-    let note = backend.model().note.clone();
-    let output = config.output.display().to_string();
+    let batch = open(args, config, backend)?;
+    follow(batch, &notes, quiet, Batch::run).await
+}
+
+async fn submit(args: &RunArgs, queue: &QueueArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome, Failure> {
+    let Asked { config, backend, notes } = Asked::new(args, hub).await?;
+    if args.dry_run {
+        return dry_run(&*backend, config).await;
+    }
+    let (queue, store) = queue.open().await?;
+    let batch = open(args, config, backend)?;
+    let progress = batch.progress();
+    let outcome = follow(batch, &notes, quiet, async |batch| batch.submit(&queue, &store).await).await?;
+    if !quiet {
+        tell(&format!("{} texts put into the queue", progress.snapshot().submitted));
+    }
+    Ok(outcome)
+}
+
+async fn collect(dir: &Path, store: &StoreArgs, quiet: bool) -> Result<Outcome, Failure> {
+    follow(Batch::collect(dir, store.open()?)?, &[], quiet, Batch::run).await
+}
+
+/// What a user asks for.
+struct Asked {
+    config: BatchConfig,
+    backend: Arc<dyn Backend>,
+    /// What the user should know.
+    notes: Vec<String>,
+}
+
+impl Asked {
+    async fn new(args: &RunArgs, hub: &HubArgs) -> Result<Self, Failure> {
+        let mut config = args.config()?;
+        config.options.validate()?;
+        let mut notes = Vec::new();
+        let backend: Arc<dyn Backend> = match &args.server {
+            None => {
+                let chosen = args.model.choose(hub)?;
+                notes.extend(chosen.notice);
+                Arc::new(Translator::open(&chosen.model, &args.model.load_options()?)?)
+            }
+            Some(url) => {
+                config.options.model.clone_from(&args.model.model);
+                Arc::new(Remote::connect(url, &args.access.read()?, args.model.model.as_deref()).await?)
+            }
+        };
+        notes.push(backend.model().note.clone());
+        Ok(Self { config, backend, notes })
+    }
+}
+
+/// Opens a run and settles what is to become of what an earlier one did.
+fn open(args: &RunArgs, config: BatchConfig, backend: Arc<dyn Backend>) -> Result<Batch, Failure> {
     let batch = Batch::open(config, backend)?;
     let restarts = match batch.change()? {
         _ if args.restarts() => true,
@@ -64,11 +113,23 @@ async fn translate(args: RunArgs, hub: &HubArgs, quiet: bool) -> Result<Outcome,
     if args.retry_failed {
         batch.retry_failed()?;
     }
+    Ok(batch)
+}
+
+/// Runs a batch to its end and tells how it goes.
+async fn follow(
+    batch: Batch,
+    notes: &[String],
+    quiet: bool,
+    run: impl AsyncFnOnce(Batch) -> crate::Result<Ending>,
+) -> Result<Outcome, Failure> {
+    let output = batch.output().display().to_string();
     stop_on_signals(batch.stop(), quiet)?;
     let watch = Watch::start(batch.progress(), quiet);
-    watch.note(&notice);
-    watch.note(&note);
-    let ending = batch.run().await;
+    for note in notes {
+        watch.note(note);
+    }
+    let ending = run(batch).await;
     watch.finish().await;
     outcome(&ending?, &output, quiet)
 }
@@ -129,7 +190,7 @@ fn decide(change: &Change, wanted: Option<OnChange>) -> Result<OnChange, Failure
 
 /// The first SIGINT or SIGTERM lets the articles under way be finished, the second ends at once: the journal has what
 /// is done.
-fn stop_on_signals(stop: Arc<AtomicBool>, quiet: bool) -> Result<(), Failure> {
+pub(super) fn stop_on_signals(stop: Arc<AtomicBool>, quiet: bool) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("can't wait for signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;

@@ -31,9 +31,11 @@ impl From<Error> for Status {
             }
             Error::Unauthenticated(_) => Code::Unauthenticated,
             Error::Expired(_) => Code::DeadlineExceeded,
-            Error::ReplicaFailed(_) | Error::ShuttingDown | Error::Starting | Error::Connect { .. } => {
-                Code::Unavailable
-            }
+            Error::ReplicaFailed(_)
+            | Error::ShuttingDown
+            | Error::Starting
+            | Error::Connect { .. }
+            | Error::Queue { .. } => Code::Unavailable,
             Error::Inference(_) | Error::Io { .. } | Error::Serve(_) | Error::Config { .. } => Code::Internal,
             // A server that asks another one hands on its answer.
             Error::Remote { code, message } => return Self::new(code_named(code), message),

@@ -4,74 +4,47 @@
 //! task stands between them: it keeps a number of articles under way and stores what comes of them. Every queue is
 //! bounded, in articles and in bytes, so that a run needs as much memory for a large archive as for a small one.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod order;
+mod submit;
+
 use std::fs::{self, File, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt};
-use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use futures::stream::StreamExt;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::assemble::{Assembler, Outputs, write_errors};
+use super::attempt::{self, Backend};
 use super::export::Export;
 use super::format::ReadOptions;
 use super::journal::{Config, Done, Journal, Opened, Outcome, Totals};
 use super::layout;
 use super::plan::Inputs;
 use super::progress::Progress;
-use super::record::Translation;
+use super::queue::{Job, Store};
+use super::record::Hash;
 use super::scan::{Article, BUDGET_BYTES, Scanner, Work};
-use crate::model::ModelInfo;
 use crate::options::TranslateOptions;
-use crate::translation::{ArticleSummary, Event};
-use crate::translator::Translator;
 use crate::{Error, Result};
+use order::Order;
 
 /// Found articles that may wait to be translated, and read files that may wait to be written.
 const QUEUE: usize = 16;
 /// Finished articles that are stored at once, at most.
 const STORED_AT_ONCE: usize = 64;
-/// How often an article is sent again where that may help.
-const ATTEMPTS: usize = 5;
-/// How long to wait for a server that is busy or gone, doubled each time.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// Who translates.
-pub trait Backend: Send + Sync + 'static {
-    /// The model that `options` ask for, with its digest.
-    fn model(&self) -> Arc<ModelInfo>;
-
-    /// Begins to translate an article.
-    fn translate(
-        &self,
-        text: String,
-        options: TranslateOptions,
-    ) -> BoxFuture<'static, Result<BoxStream<'static, Result<Event>>>>;
-}
-
-impl Backend for Translator {
-    fn model(&self) -> Arc<ModelInfo> {
-        self.models().swap_remove(0)
-    }
-
-    fn translate(
-        &self,
-        text: String,
-        options: TranslateOptions,
-    ) -> BoxFuture<'static, Result<BoxStream<'static, Result<Event>>>> {
-        let translator = self.clone();
-        async move { translator.translate(text, options) }.boxed()
-    }
-}
+/// How long to wait before looking again for an outcome that isn't in the store yet, doubled each time up to the last.
+const LOOK: Duration = Duration::from_millis(250);
+const LAST_LOOK: Duration = Duration::from_secs(8);
 
 /// What to translate, how, and where to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BatchConfig {
     /// Files, folders and patterns.
     pub inputs: Vec<String>,
@@ -93,7 +66,7 @@ pub struct BatchConfig {
 pub struct Batch {
     config: BatchConfig,
     inputs: Inputs,
-    backend: Arc<dyn Backend>,
+    answers: Answers,
     journal: Journal,
     present: Config,
     progress: Arc<Progress>,
@@ -132,6 +105,22 @@ impl Batch {
     /// # Errors
     /// [`Error::InvalidArgument`] for inputs and options that can't be used, and while another run has the folder.
     pub fn open(config: BatchConfig, backend: Arc<dyn Backend>) -> Result<Self> {
+        let present = Config::new(&backend.model(), &config.options);
+        let options = config.options.clone();
+        Self::with(config, present, Answers::Backend(backend, options))
+    }
+
+    /// The run whose articles [`Batch::submit`] put into the queue: it waits for what workers put into the store.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where nothing was submitted from the folder, and while another run has it.
+    pub fn collect(output: &Path, store: Store) -> Result<Self> {
+        let (config, present) = submit::submitted(output)?;
+        let job = Job::new(&present);
+        Self::with(config, present, Answers::Store(store, job))
+    }
+
+    fn with(config: BatchConfig, present: Config, answers: Answers) -> Result<Self> {
         config.options.validate()?;
         let inputs = Inputs::new(&config.inputs, &config.output)?;
         let scratch = layout::scratch(&config.output);
@@ -141,9 +130,8 @@ impl Batch {
         let _ = fs::remove_dir_all(&scratch);
         create(&scratch)?;
         let journal = Journal::open(&config.output)?.careful()?;
-        let present = Config::new(&backend.model(), &config.options);
         let (progress, stop) = (Arc::default(), Arc::default());
-        Ok(Self { config, inputs, backend, journal, present, progress, stop, _lock: lock })
+        Ok(Self { config, inputs, answers, journal, present, progress, stop, _lock: lock })
     }
 
     /// What has changed since the output was begun; to go on regardless keeps what is translated.
@@ -175,6 +163,11 @@ impl Batch {
         self.journal.retry_failed()
     }
 
+    /// The folder that it writes to.
+    pub fn output(&self) -> &Path {
+        &self.config.output
+    }
+
     /// How far it is; goes on counting while it runs.
     pub fn progress(&self) -> Arc<Progress> {
         self.progress.clone()
@@ -190,28 +183,15 @@ impl Batch {
     /// # Errors
     /// Those after which nothing can go on: a full disk, a model or server that is gone. To run again goes on from there.
     pub async fn run(mut self) -> Result<Ending> {
-        self.journal.set_config(&self.present)?;
         let run = self.journal.begin_run()?;
-        let (config, scratch) = (&self.config, layout::scratch(&self.config.output));
-        let outputs = Outputs::new(&config.output, &config.exports);
-        let (queue, work) = mpsc::channel(QUEUE);
-        let scanner = Scanner {
+        let (scanning, work) = self.scan(run)?;
+        let config = &self.config;
+        let assembler = Assembler {
             journal: Journal::open(&config.output)?,
-            run,
+            outputs: Outputs::new(&config.output, &config.exports),
             read: config.read.clone(),
-            outputs: outputs.clone(),
-            scratch: scratch.clone(),
-            progress: self.progress.clone(),
-            stop: self.stop.clone(),
-            max_errors: config.max_errors,
-            queue,
-            budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
-            runtime: Handle::current(),
+            scratch: layout::scratch(&config.output),
         };
-        let inputs = self.inputs.clone();
-        let scanning = spawn_blocking(move || scanner.scan(&inputs));
-        let journal = Journal::open(&config.output)?;
-        let assembler = Assembler { journal, outputs, read: config.read.clone(), scratch };
         let (finished, files) = mpsc::channel(QUEUE);
         let progress = self.progress.clone();
         let writing = spawn_blocking(move || assemble(&assembler, files, &progress));
@@ -220,12 +200,39 @@ impl Batch {
         // Those who wait for a place in a queue that nobody reads any more give up by themselves.
         let read = joined(scanning.await);
         let written = joined(writing.await);
-        let read_all = read.and_then(|read_all| written.and(translated).map(|()| read_all))?;
+        let read_all = read.and_then(|read_all| written.and(translated).map(|all| read_all && all))?;
+        self.end(read_all)
+    }
+
+    /// Begins to read the input.
+    fn scan(&self, run: i64) -> Result<(JoinHandle<Result<bool>>, mpsc::Receiver<Work>)> {
+        self.journal.set_config(&self.present)?;
+        let config = &self.config;
+        let (queue, work) = mpsc::channel(QUEUE);
+        let scanner = Scanner {
+            journal: Journal::open(&config.output)?,
+            run,
+            read: config.read.clone(),
+            outputs: Outputs::new(&config.output, &config.exports),
+            scratch: layout::scratch(&config.output),
+            progress: self.progress.clone(),
+            stop: self.stop.clone(),
+            max_errors: config.max_errors,
+            queue,
+            budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
+            runtime: Handle::current(),
+        };
+        let inputs = self.inputs.clone();
+        Ok((spawn_blocking(move || scanner.scan(&inputs)), work))
+    }
+
+    /// Ends a run; `is_done` is whether there is nothing left.
+    fn end(&self, is_done: bool) -> Result<Ending> {
         write_errors(&self.journal, &self.config.output)?;
         // Left where it isn't empty, which harms nobody.
         let _ = fs::remove_dir(layout::scratch(&self.config.output));
-        // Asked to stop once all was read, it has come to its end.
-        let stopped = match (read_all, self.too_many_errors()) {
+        // Asked to stop once all was done, it has come to its end.
+        let stopped = match (is_done, self.too_many_errors()) {
             (true, _) => None,
             (false, true) => Some(Stopped::Errors),
             (false, false) => Some(Stopped::Asked),
@@ -233,29 +240,37 @@ impl Batch {
         Ok(Ending { totals: self.journal.totals()?, stopped })
     }
 
-    /// Translates what `work` brings and stores it; hands on each file of which nothing is under way any more.
+    /// Translates what `work` brings and stores it; hands on each file of which nothing is under way any more. Returns
+    /// whether it waited for all of it.
     async fn translate(
         &mut self,
         work: mpsc::Receiver<Work>,
         finished: mpsc::Sender<(Opened, bool)>,
-    ) -> Result<()> {
-        let (backend, options) = (self.backend.clone(), self.config.options.clone());
-        let step = move |work| {
-            let (backend, options) = (backend.clone(), options.clone());
+    ) -> Result<bool> {
+        let (answers, stop) = (self.answers.clone(), self.stop.clone());
+        let begin = move |work| {
+            let (answers, stop) = (answers.clone(), stop.clone());
             async move {
                 match work {
                     Work::Read { file, usable, before } => Ok(Step::Read { file, usable, before }),
                     // A task of its own, so that splitting articles doesn't wait for storing others.
                     Work::Article(article) => {
-                        let task = tokio::spawn(translate(backend, article, options));
-                        joined(task.await).map(|(number, outcome)| Step::Translated(number, outcome))
+                        let Article { number, hash, text, permit } = article;
+                        let task = tokio::spawn(async move {
+                            let _permit = permit;
+                            answers.outcome(hash, text, &stop).await
+                        });
+                        joined(task.await).map(|outcome| match outcome {
+                            Some(outcome) => Step::Translated(number, outcome),
+                            None => Step::GivenUp,
+                        })
                     }
                 }
             }
         };
-        let steps = ReceiverStream::new(work).map(step).buffer_unordered(self.config.in_flight.max(1));
+        let steps = ReceiverStream::new(work).map(begin).buffer_unordered(self.config.in_flight.max(1));
         let mut steps = steps.ready_chunks(STORED_AT_ONCE);
-        let mut order = Order::default();
+        let (mut order, mut all) = (Order::default(), true);
         while let Some(steps) = steps.next().await {
             let mut outcomes = Vec::with_capacity(steps.len());
             for step in steps {
@@ -265,6 +280,7 @@ impl Batch {
                         order.translated(number);
                         outcomes.push(outcome);
                     }
+                    Step::GivenUp => all = false,
                 }
             }
             self.journal.finish(&outcomes)?;
@@ -278,7 +294,7 @@ impl Batch {
                 self.stop.store(true, Ordering::Relaxed);
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     fn count(&self, outcome: &Outcome) {
@@ -297,39 +313,47 @@ impl Batch {
     }
 }
 
-enum Step {
-    Translated(u64, Outcome),
-    Read { file: Opened, usable: bool, before: u64 },
+/// Where outcomes come from.
+#[derive(Clone)]
+enum Answers {
+    /// They are made as they are asked for.
+    Backend(Arc<dyn Backend>, TranslateOptions),
+    /// Workers put them there.
+    Store(Store, Job),
 }
 
-/// Which files are done, while articles are done in any order.
-#[derive(Default)]
-struct Order {
-    /// Articles with lower numbers are all done.
-    done: u64,
-    /// Articles with higher numbers that are done.
-    ahead: BTreeSet<u64>,
-    /// Files that are read to their end, by the number that their articles are below.
-    read: BTreeMap<(u64, i64), (Opened, bool)>,
-}
-
-impl Order {
-    fn translated(&mut self, number: u64) {
-        self.ahead.insert(number);
-        while self.ahead.remove(&self.done) {
-            self.done += 1;
+impl Answers {
+    /// What becomes of a text; `None` where it isn't waited for, as the run is to stop.
+    async fn outcome(self, hash: Hash, text: String, stop: &AtomicBool) -> Result<Option<Outcome>> {
+        let (store, job) = match self {
+            Self::Backend(backend, options) => {
+                return attempt::outcome(backend, hash, text, options).await.map(Some);
+            }
+            Self::Store(store, job) => (store, job),
+        };
+        let mut pause = LOOK;
+        loop {
+            let found = store.outcome(&job, &hash).await?;
+            if found.is_some() || stop.load(Ordering::Relaxed) {
+                return Ok(found);
+            }
+            if pause == LOOK && !store.has_text(&hash).await? {
+                return Err(Error::invalid(
+                    "queue_store",
+                    format!("{} lacks an article of the input, and nobody will translate it", store.place()),
+                    "run `tarjoman batch submit` again if the input has changed, or name the store that it used",
+                ));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LAST_LOOK);
         }
     }
+}
 
-    fn read(&mut self, before: u64, file: Opened, usable: bool) {
-        self.read.insert((before, file.id), (file, usable));
-    }
-
-    /// A file whose articles are all done.
-    fn next(&mut self) -> Option<(Opened, bool)> {
-        let first = self.read.first_entry()?;
-        (first.key().0 <= self.done).then(|| first.remove())
-    }
+enum Step {
+    Translated(u64, Outcome),
+    GivenUp,
+    Read { file: Opened, usable: bool, before: u64 },
 }
 
 /// Writes files as they come.
@@ -345,89 +369,11 @@ fn assemble(
     Ok(())
 }
 
-/// Translates an article, again where that may help. What is wrong with it is its outcome; an error is one that ends the
-/// run.
-async fn translate(
-    backend: Arc<dyn Backend>,
-    article: Article,
-    options: TranslateOptions,
-) -> Result<(u64, Outcome)> {
-    let Article { number, hash, text, permit: _permit } = article;
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        let error = match whole(&*backend, text.clone(), options.clone()).await {
-            Ok(done) => return Ok((number, Outcome { hash, attempts, result: Ok(done) })),
-            Err(error) => error,
-        };
-        match Remedy::of(&error) {
-            Remedy::Repeat if attempts < ATTEMPTS => {}
-            Remedy::Wait if attempts < ATTEMPTS => {
-                let doubled = 1 << attempts.min(8);
-                tokio::time::sleep(PAUSE * doubled).await;
-            }
-            Remedy::Wait | Remedy::GiveUp => return Err(error),
-            Remedy::Repeat | Remedy::Skip => {
-                let result = Err(error.to_string());
-                return Ok((number, Outcome { hash, attempts, result }));
-            }
-        }
-    }
-}
-
-/// Translates an article to its end.
-pub(super) async fn whole(backend: &dyn Backend, text: String, options: TranslateOptions) -> Result<Done> {
-    let mut events = backend.translate(text, options).await?;
-    let mut translation = Translation::default();
-    let mut summary = None;
-    while let Some(event) = events.try_next().await? {
-        match event {
-            Event::Start(_) => {}
-            Event::Paragraph(paragraph) => translation.paragraphs.push(paragraph),
-            Event::Summary(last) => summary = Some(last),
-        }
-    }
-    let summary: ArticleSummary =
-        summary.ok_or_else(|| Error::Inference("the translation ended early".into()))?;
-    Ok(Done { translation, summary })
-}
-
-/// What helps against an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Remedy {
-    /// Nothing: it is the article's own.
-    Skip,
-    /// To try again at once.
-    Repeat,
-    /// To try again later.
-    Wait,
-    /// Nothing, for any article.
-    GiveUp,
-}
-
-impl Remedy {
-    fn of(error: &Error) -> Self {
-        match error {
-            Error::ReplicaFailed(_) => Self::Repeat,
-            Error::Overloaded { .. } | Error::Starting | Error::Expired(_) | Error::Connect { .. } => {
-                Self::Wait
-            }
-            Error::Remote { code, .. } => match code.as_str() {
-                "UNAVAILABLE" | "RESOURCE_EXHAUSTED" | "ABORTED" | "DEADLINE_EXCEEDED" => Self::Wait,
-                "UNAUTHENTICATED" | "PERMISSION_DENIED" | "UNIMPLEMENTED" | "NOT_FOUND" => Self::GiveUp,
-                _ => Self::Skip,
-            },
-            Error::ShuttingDown | Error::UnknownModel { .. } | Error::Unauthenticated(_) => Self::GiveUp,
-            _ => Self::Skip,
-        }
-    }
-}
-
-fn joined<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+pub(super) fn joined<T>(result: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     result.unwrap_or_else(|error| Err(Error::Inference(format!("a part of the run failed: {error}"))))
 }
 
-fn create(folder: &std::path::Path) -> Result<()> {
+fn create(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)
         .map_err(|error| Error::Io { path: folder.to_owned(), message: error.to_string() })
 }
@@ -444,47 +390,5 @@ fn lock(config: &BatchConfig) -> Result<File> {
             "wait for its end, or use another folder",
         )),
         Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::archive::plan::Source;
-
-    fn file(id: i64) -> Opened {
-        Opened { id, source: Source { path: PathBuf::new(), name: String::new() } }
-    }
-
-    #[test]
-    fn a_file_is_done_once_all_articles_up_to_its_end_are() {
-        let mut order = Order::default();
-        let mut next = |steps: &mut dyn FnMut(&mut Order)| {
-            steps(&mut order);
-            std::iter::from_fn(|| order.next().map(|(file, _)| file.id)).collect::<Vec<_>>()
-        };
-        // Articles 0 and 1 are in file 1, article 2 in file 3; file 2 has none of its own.
-        assert!(next(&mut |order| order.read(2, file(1), true)).is_empty());
-        assert!(next(&mut |order| order.read(3, file(3), true)).is_empty());
-        assert!(next(&mut |order| order.read(2, file(2), true)).is_empty());
-        assert!(next(&mut |order| order.translated(2)).is_empty());
-        assert!(next(&mut |order| order.translated(1)).is_empty());
-        assert_eq!(next(&mut |order| order.translated(0)), [1, 2, 3]);
-    }
-
-    #[test]
-    fn only_an_articles_own_error_is_its_outcome() {
-        let remote = |code: &str| Error::Remote { code: code.into(), message: String::new() };
-        for (error, remedy) in [
-            (Error::invalid("text", "isn't Persian", "send Persian text"), Remedy::Skip),
-            (Error::Inference("NaN".into()), Remedy::Skip),
-            (remote("INVALID_ARGUMENT"), Remedy::Skip),
-            (Error::ReplicaFailed("panic".into()), Remedy::Repeat),
-            (remote("UNAVAILABLE"), Remedy::Wait),
-            (remote("UNAUTHENTICATED"), Remedy::GiveUp),
-            (Error::ShuttingDown, Remedy::GiveUp),
-        ] {
-            assert_eq!(Remedy::of(&error), remedy, "{error}");
-        }
     }
 }
