@@ -17,7 +17,7 @@ pub use shortlist::Shortlist;
 pub use student::Student;
 pub use t5::T5;
 pub use transformer::{PaddedState, PaddedTransformer, Transformer};
-pub use weights::Weights;
+pub use weights::{WeightMatrix, Weights};
 pub(crate) use weights::{digest, digest_files};
 
 use crate::{Error, Result};

@@ -49,7 +49,7 @@ struct Stored {
 }
 
 /// A matrix as its file has it, which is read row by row. Once it is dropped, what was read of it takes no memory.
-pub struct Matrix<'a> {
+pub struct WeightMatrix<'a> {
     file: &'a Bytes,
     stored: &'a Stored,
 }
@@ -141,11 +141,11 @@ impl Weights {
     }
 
     /// A matrix `[rows, columns]`, checked against the shape that the configuration promises.
-    pub fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Matrix<'_>> {
+    pub fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<WeightMatrix<'_>> {
         self.find(name, &shape)
     }
 
-    fn find(&self, name: &str, shape: &[usize]) -> Result<Matrix<'_>> {
+    fn find(&self, name: &str, shape: &[usize]) -> Result<WeightMatrix<'_>> {
         let stored =
             self.tensors.get(name).ok_or_else(|| self.mismatch(format!("has no usable tensor {name:?}")))?;
         if stored.shape != shape {
@@ -157,7 +157,7 @@ impl Weights {
         if !matches!(stored.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
             return Err(self.mismatch(format!("the tensor {name:?} holds {:?} numbers", stored.dtype)));
         }
-        Ok(Matrix { file: &self.files[stored.file], stored })
+        Ok(WeightMatrix { file: &self.files[stored.file], stored })
     }
 
     /// Number of weights.
@@ -216,7 +216,7 @@ impl Deref for Bytes {
     }
 }
 
-impl Matrix<'_> {
+impl WeightMatrix<'_> {
     fn tensor(&self, device: &Device) -> candle_core::Result<Tensor> {
         let Stored { dtype, shape, column_major, .. } = self.stored;
         if !column_major {
@@ -249,7 +249,7 @@ impl Matrix<'_> {
     }
 }
 
-impl WeightRows for Matrix<'_> {
+impl WeightRows for WeightMatrix<'_> {
     fn shape(&self) -> (usize, usize) {
         match self.stored.shape[..] {
             [rows, columns] => (rows, columns),
@@ -268,7 +268,7 @@ impl WeightRows for Matrix<'_> {
     }
 }
 
-impl Drop for Matrix<'_> {
+impl Drop for WeightMatrix<'_> {
     fn drop(&mut self) {
         self.file.forget(&self.stored.bytes);
     }
