@@ -5,11 +5,12 @@
     pip install grpcio grpcio-tools
     python3 benches/serve.py --model models/fa-en-mini --text tests/data/flores-dev.fa
 
-The engine alone is `translate --lines`, with nothing around it. The service is `serve` in a process of its own; each of
+The engine alone is `translate` of all lines, in one process. The service is `serve` in a process of its own; each of
 --clients has a connection and one article of --sentences lines under way at a time, until all lines are translated.
-Neither remembers anything. Every round runs both; the ratio of target tokens a second is taken round by round, and the
-median is printed. Loading isn't timed. The clients, in Python, work on the same processor as the service, which the
-first ratio has and the second, by the service's own processor time, has not.
+Neither remembers anything, and both must come to the same number of target tokens. Every round runs both; the ratio of
+tokens a second is taken round by round, and the median is printed. Loading isn't timed. The clients, in Python, work on the
+same processor as the service, and on a busy machine the two get unlike shares of it: the first ratio has that, the second,
+by the processor time of `translate` and of `serve`, has not.
 
 At the end the clients send all lines once more as a batch, over and over, while one asks for a line at a time: what it
 waits, beside what it waits alone.
@@ -53,7 +54,8 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")
 def interface(folder):
     """The messages and the client's methods, made from the interface's own description."""
     proto = pathlib.Path(__file__).resolve().parent.parent / "proto"
-    made = ["", f"-I{proto}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
+    google = pathlib.Path(protoc.__file__).parent / "_proto"
+    made = ["", f"-I{proto}", f"-I{google}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
     assert protoc.main([*made, str(proto / "tarjoman/v1/translation.proto")]) == 0
     sys.path.insert(0, folder)
     modules = ("tarjoman.v1.translation_pb2", "tarjoman.v1.translation_pb2_grpc")
@@ -65,7 +67,7 @@ def engine():
     with tempfile.TemporaryDirectory() as folder:
         text, stats = os.path.join(folder, "text"), os.path.join(folder, "stats.json")
         pathlib.Path(text).write_text("".join(f"{line}\n" for line in LINES), encoding="utf-8")
-        command = [args.binary, "-q", "translate", text, "--lines", "--beam", str(args.beam), "--max-attempts", "1"]
+        command = [args.binary, "-q", "translate", text, "--beam", str(args.beam), "--max-attempts", "1"]
         process = subprocess.Popen([*command, *MODEL, "--stats", stats], stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         assert status == 0, command
@@ -182,6 +184,7 @@ with tempfile.TemporaryDirectory() as made:
     ratios = []
     for number in range(args.rounds):
         alone, many = engine(), served(service, clients)
+        assert alone[0] == many[0], "not the same work"
         rate = [[tokens / time for time in times] for tokens, *times in (alone, many)]
         ratios.append([ours / theirs for ours, theirs in zip(rate[1], rate[0])])
         print(
