@@ -286,10 +286,13 @@ fn notes_and_errors_that_nobody_reads_are_no_panic() {
 #[test]
 fn a_server_translates_as_the_command_line_does() {
     let mut server = command(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(server.stderr.take().unwrap());
-    let mut line = String::new();
-    log.read_line(&mut line).unwrap();
-    let url = format!("http://{}", line.trim().strip_prefix("listening on ").unwrap());
+    let mut log = BufReader::new(server.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut told = Vec::new();
+    let address = log.find_map(|line| {
+        told.push(line.clone());
+        Some(line.strip_prefix("listening on ")?.to_owned())
+    });
+    let url = format!("http://{}", address.unwrap_or_else(|| panic!("{told:?}")));
     let remote = tarjoman(&["translate", "--server", &url], ARTICLE);
     let local = tarjoman(&["translate"], ARTICLE);
     let stopped = Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap();
