@@ -1,6 +1,6 @@
 //! Many workers on one queue: a real NATS server, real workers, one of them killed.
 //!
-//! The server is `nats-server` on the path, or what `TARJOMAN_NATS_SERVER` names. Where there is none and nothing is
+//! The server is `nats-server` on the path, or what `NATS_SERVER` names. Where there is none and nothing is
 //! named, these tests say that they test nothing.
 
 use std::collections::{BTreeMap, HashMap};
@@ -49,7 +49,7 @@ impl Nats {
             Err(error) if error.kind() == ErrorKind::NotFound && std::env::var_os(PROGRAM).is_none() => {
                 // Not by a macro, whose output is only shown for tests that fail.
                 let note = "tests/batch/queue.rs: not tested, as there is no nats-server; install it (Debian has it), \
-                    or name it in TARJOMAN_NATS_SERVER\n";
+                    or name it in NATS_SERVER\n";
                 std::io::stderr().write_all(note.as_bytes()).unwrap();
                 return None;
             }
@@ -128,7 +128,7 @@ impl Drop for Nats {
 }
 
 /// The variable that names the server, and thereby says that there is one.
-const PROGRAM: &str = "TARJOMAN_NATS_SERVER";
+const PROGRAM: &str = "NATS_SERVER";
 
 fn program() -> String {
     std::env::var(PROGRAM).unwrap_or_else(|_| "nats-server".into())
