@@ -11,13 +11,22 @@ use crate::{Error, Result};
 /// What the names of the environment's variables start with.
 const PREFIX: &str = "TARJOMAN_";
 /// Variables with that start which aren't settings of the service: they are there before it is, or not for it.
-const OTHER_VARIABLES: [&str; 5] = [
+const OTHER_VARIABLES: [&str; 13] = [
     "TARJOMAN_CONFIG",
     "TARJOMAN_LOG",
     "TARJOMAN_API_KEY",
     // The models' store has them.
     "TARJOMAN_HOME",
     "TARJOMAN_REMOTE_SETTINGS",
+    // A worker's, which may run beside the service.
+    "TARJOMAN_QUEUE",
+    "TARJOMAN_QUEUE_NAME",
+    "TARJOMAN_QUEUE_USER",
+    "TARJOMAN_QUEUE_PASSWORD",
+    "TARJOMAN_QUEUE_CA",
+    "TARJOMAN_QUEUE_CERTIFICATE",
+    "TARJOMAN_QUEUE_KEY",
+    "TARJOMAN_QUEUE_STORE",
 ];
 
 /// Where a value comes from.

@@ -97,8 +97,13 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 
 #[test]
 fn variables_of_others_are_left_alone() {
-    let others =
-        [("HOME", "/"), ("TARJOMAN_LOG", "debug"), ("TARJOMAN_CONFIG", "f"), ("TARJOMAN_HOME", "/t")];
+    let others = [
+        ("HOME", "/"),
+        ("TARJOMAN_LOG", "debug"),
+        ("TARJOMAN_CONFIG", "f"),
+        ("TARJOMAN_HOME", "/t"),
+        ("TARJOMAN_QUEUE", "nats://queue"),
+    ];
     let mut layers = layers();
     layers.environment(variables(&others)).unwrap();
     assert_eq!(layers.config().unwrap(), Config::default());
