@@ -272,7 +272,9 @@ impl Place<'_> {
             }
             _ => {
                 let request = TranslateArticleRequest { text: "x".repeat(17 << 20), ..Default::default() };
-                ended(self.raw().await.translate_article(request).await, Code::OutOfRange);
+                let refused = self.raw().await.translate_article(request).await.unwrap_err();
+                // The client may still be sending when the answer comes, and see only that nobody reads on.
+                assert!(matches!(refused.code(), Code::OutOfRange | Code::Internal), "{refused}");
             }
         }
     }
