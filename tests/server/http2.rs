@@ -60,7 +60,7 @@ fn all(parts: &[Vec<u8>]) -> Vec<u8> {
     parts.concat()
 }
 
-/// A request with these headers besides, or in their place.
+/// A request with these headers besides.
 fn with(headers: &[(&str, &str)]) -> Vec<u8> {
     let mut all = request("GET", MODELS);
     all.extend(headers);
