@@ -15,9 +15,9 @@ use zip::write::SimpleFileOptions;
 use crate::common::{Workplace, article};
 
 /// Files that [`fill`] makes besides one for each text.
-pub(crate) const FILES: usize = 13;
+pub(crate) const FILES: usize = 15;
 
-/// Fills the input with `count` articles in each of ten formats, and with two documents that are one article each.
+/// Fills the input with `count` articles in each of fourteen formats and packings.
 pub(crate) fn fill(workplace: &Workplace, count: usize) {
     let mut numbers = 0..;
     let mut next = || article(numbers.next().unwrap());
@@ -35,7 +35,8 @@ pub(crate) fn fill(workplace: &Workplace, count: usize) {
     // The same once more: it is translated once.
     workplace.input("again.jsonl", &first);
     workplace.input("records.jsonl.gz", gzipped(records(articles()).as_bytes()));
-    workplace.input("table.csv", table(&articles()));
+    workplace.input("table.csv", table(&articles(), ","));
+    workplace.input("table.tsv", table(&articles(), "\t"));
     workplace.input("table.parquet", parquet(&articles()));
     workplace.input("pages.warc.gz", warc(&articles()));
     workplace.input("news.zip", zipped(&named(&articles(), "md", |text| format!("# {text}"))));
@@ -43,17 +44,19 @@ pub(crate) fn fill(workplace: &Workplace, count: usize) {
     workplace.input("pages.tar.zst", zstd::stream::encode_all(&*pages, 3).unwrap());
     workplace.input("pages.tar.gz", gzipped(&tarred(&named(&articles(), "txt", str::to_owned))));
     workplace.input("book.epub", zipped(&named(&articles(), "xhtml", page)));
-    workplace.input("film.srt", subtitles(&articles()));
-    workplace.input("letter.docx", docx(&articles()));
+    workplace.input("films.tar", tarred(&named(&articles(), "srt", |text| subtitles(text, "", ','))));
+    workplace
+        .input("talks.zip", zipped(&named(&articles(), "vtt", |text| subtitles(text, "WEBVTT\n\n", '.'))));
+    workplace.input("letters.zip", zipped(&named(&articles(), "docx", docx)));
     workplace.input("picture.jpg", b"\xff\xd8\xff");
 }
 
 /// The different texts in an archive of `count` articles in each format.
 pub(crate) fn texts(count: usize) -> u64 {
-    10 * count as u64 + 2
+    14 * count as u64
 }
 
-fn named(articles: &[String], extension: &str, write: impl Fn(&str) -> String) -> Vec<(String, String)> {
+fn named<T>(articles: &[String], extension: &str, write: impl Fn(&str) -> T) -> Vec<(String, T)> {
     let named = |(number, text): (usize, &String)| (format!("2024/{number:05}.{extension}"), write(text));
     articles.iter().enumerate().map(named).collect()
 }
@@ -69,11 +72,11 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn zipped(entries: &[(String, String)]) -> Vec<u8> {
+fn zipped(entries: &[(String, impl AsRef<[u8]>)]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text) in entries {
         writer.start_file(name.as_str(), SimpleFileOptions::default()).unwrap();
-        writer.write_all(text.as_bytes()).unwrap();
+        writer.write_all(text.as_ref()).unwrap();
     }
     writer.finish().unwrap().into_inner()
 }
@@ -89,9 +92,9 @@ fn tarred(entries: &[(String, String)]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-fn table(articles: &[String]) -> String {
+fn table(articles: &[String], delimiter: &str) -> String {
     let rows = articles.iter().enumerate().map(|(id, text)| format!("{id},\"{text}\",x\r\n"));
-    format!("id,text,note\r\n{}", rows.collect::<String>())
+    format!("id,text,note\r\n{}", rows.collect::<String>()).replace(',', delimiter)
 }
 
 fn parquet(articles: &[String]) -> Vec<u8> {
@@ -126,18 +129,19 @@ fn warc(articles: &[String]) -> Vec<u8> {
     articles.iter().enumerate().flat_map(record).collect()
 }
 
-fn subtitles(articles: &[String]) -> String {
-    let cue = |(number, text): (usize, &String)| {
-        let line = text.lines().next().unwrap();
-        format!("{}\r\n00:00:01,000 --> 00:00:02,500\r\nزیرنویس {line}\r\n\r\n", number + 1)
+/// A cue for each line of an article.
+fn subtitles(text: &str, head: &str, point: char) -> String {
+    let cue = |(number, line): (usize, &str)| {
+        let (from, to) = (format!("00:00:{number:02}{point}000"), format!("00:00:{number:02}{point}900"));
+        format!("{}\n{from} --> {to}\n{line}\n\n", number + 1)
     };
-    articles.iter().enumerate().map(cue).collect()
+    let lines = text.lines().filter(|line| !line.is_empty());
+    head.to_owned() + &lines.enumerate().map(cue).collect::<String>()
 }
 
-fn docx(articles: &[String]) -> Vec<u8> {
-    let lines = articles.iter().flat_map(|text| text.lines());
-    let paragraph = |line| format!("<w:p><w:r><w:t>{line}</w:t></w:r></w:p>");
-    let paragraphs = lines.map(paragraph).collect::<Vec<_>>().concat();
-    let document = format!("<w:document><w:body>{paragraphs}</w:body></w:document>");
-    zipped(&[("word/document.xml".into(), document), ("word/styles.xml".into(), "<w:styles/>".into())])
+fn docx(text: &str) -> Vec<u8> {
+    let paragraphs = text.lines().map(|line| format!("<w:p><w:r><w:t>{line}</w:t></w:r></w:p>"));
+    let body = paragraphs.collect::<String>();
+    let document = format!("<w:document><w:body>{body}</w:body></w:document>");
+    zipped(&[("word/document.xml".to_owned(), &*document), ("word/styles.xml".to_owned(), "<w:styles/>")])
 }

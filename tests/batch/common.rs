@@ -44,10 +44,12 @@ impl Workplace {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tarjoman"));
         command.args(names).args(["in", "-o", output, "--model", MODEL]).args(arguments);
         // No more is asked of the model than needed: one greedy attempt at a few tokens.
-        if !arguments.contains(&"--beam") {
-            command.args(["--beam", "1"]);
+        for (argument, value) in [("--beam", "1"), ("--max-tokens", "8")] {
+            if !arguments.contains(&argument) {
+                command.args([argument, value]);
+            }
         }
-        command.args(["--max-attempts", "1", "--max-tokens", "8", "--threads", "1"]);
+        command.args(["--max-attempts", "1", "--threads", "1"]);
         command.current_dir(&self.folder).stdin(Stdio::null());
         command
     }

@@ -52,13 +52,13 @@ fn half_written(workplace: &Workplace, output: &str) -> Vec<String> {
     outputs.iter().filter(|(name, bytes)| !ends(name, bytes)).map(|(name, _)| name.clone()).collect()
 }
 
-fn is_the_same_through_kills(count: usize, seed: u64) {
+fn is_the_same_through_kills(count: usize, arguments: &[&str], seed: u64) {
     let workplace = Workplace::new();
     fill(&workplace, count);
-    let arguments = ["--export", "jsonl"];
-    let output = workplace.run("undisturbed", &arguments);
+    let output = workplace.run("undisturbed", arguments);
     assert!(output.status.success(), "{}", words(&output));
-    let kills = killed_and_resumed(&workplace, "disturbed", &arguments, seed);
+    let kills = killed_and_resumed(&workplace, "disturbed", arguments, seed);
+    println!("killed {kills} times");
     assert!(kills > 2, "killed {kills} times only");
     let (expected, found) = (workplace.outputs("undisturbed"), workplace.outputs("disturbed"));
     assert!(expected.keys().eq(found.keys()), "{:?}\n{:?}", expected.keys(), found.keys());
@@ -76,14 +76,14 @@ fn is_the_same_through_kills(count: usize, seed: u64) {
 
 #[test]
 fn a_killed_run_goes_on_to_the_same_result() {
-    is_the_same_through_kills(25, 7);
+    is_the_same_through_kills(25, &["--export", "jsonl"], 7);
 }
 
-/// In a release build: `cargo test --release --test batch -- --ignored twenty_thousand`.
+/// In each of fourteen formats and packings.
 #[test]
-#[ignore = "takes many minutes"]
+#[ignore = "takes half an hour: cargo test --release --test batch -- --ignored --nocapture twenty_thousand"]
 fn twenty_thousand_articles_through_kills() {
-    is_the_same_through_kills(20_000, 20);
+    is_the_same_through_kills(20_000, &["--export", "jsonl", "--max-tokens", "1"], 20);
 }
 
 /// Starts a run and waits until its first file is written.
