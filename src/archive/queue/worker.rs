@@ -92,7 +92,7 @@ impl Worker {
             while let Some(ended) = under_way.try_join_next() {
                 handled.add(joined(ended)?);
             }
-            let places = config.in_flight.max(1) - under_way.len();
+            let places = config.in_flight.max(1).saturating_sub(under_way.len());
             if places == 0 {
                 if let Some(ended) = under_way.join_next().await {
                     handled.add(joined(ended)?);
