@@ -4,6 +4,8 @@
 //! to a [`Visitor`]. What isn't an article's text is copied byte for byte (in UTF-8).
 
 mod containers;
+#[cfg(test)]
+mod damage;
 mod detect;
 mod echo;
 mod guard;
