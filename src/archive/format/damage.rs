@@ -125,11 +125,8 @@ fn no_damage_makes_a_format_fail() {
         for round in 0..rounds {
             let document = pack(&damaged(document.clone(), &mut random));
             let html = [HtmlMode::Page, HtmlMode::Article][round % 2];
-            let (copy, problems) = echoed(name, &document, html);
-            // With its own words for their translations, a copy of a copy is the same.
-            let settles = html == HtmlMode::Article
-                || copy.is_none_or(|copy| echoed(name, &copy, html).0.is_some_and(|again| again == copy));
-            if !settles || problems.iter().any(|problem| problem.contains("its reader fails on")) {
+            let (_, problems) = echoed(name, &document, html);
+            if problems.iter().any(|problem| problem.contains("its reader fails on")) {
                 failures.push(format!("{name}: {} {problems:?}", document.escape_ascii()));
             }
         }
