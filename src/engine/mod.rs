@@ -93,6 +93,16 @@ struct Translate {
     stage: Span,
 }
 
+impl Translate {
+    fn answer(self, result: Result<Vec<Hypothesis>>) {
+        let Self { answer, request, stage, .. } = self;
+        // The request mustn't seem to go on after its last answer, perhaps beyond the end of its trace.
+        drop((stage, request));
+        // Whoever stopped waiting doesn't want it.
+        let _ = answer.send(result);
+    }
+}
+
 /// A translation to look into.
 struct Inspect {
     source: Vec<u32>,

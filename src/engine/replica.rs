@@ -81,8 +81,7 @@ impl<M: Seq2Seq> Replica<M> {
             match self.work(Self::step) {
                 Ok(finished) => {
                     for (job, hypotheses) in finished {
-                        // Whoever stopped waiting doesn't want it.
-                        let _ = job.answer.send(Ok(hypotheses));
+                        job.answer(Ok(hypotheses));
                     }
                 }
                 Err(error) => self.fail(&error),
@@ -221,7 +220,7 @@ impl<M: Seq2Seq> Replica<M> {
 
 fn refuse(jobs: Vec<Translate>, error: &Error) {
     for job in jobs {
-        let _ = job.answer.send(Err(error.clone()));
+        job.answer(Err(error.clone()));
     }
 }
 
